@@ -1,0 +1,1 @@
+"""The methods: pure rules that import torch alone, and their adapters to ComfyUI (guider, model_patch)."""

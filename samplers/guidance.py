@@ -1,0 +1,73 @@
+"""Classifier-free guidance inside the attraction basin, as formulas (Jain et al., equations 4 and 5).
+
+`cond` and `uncond` are the denoised predictions D_c and D_u that ComfyUI hands to its CFG hooks, and `x`
+the noisy input, all [batch, ...]; `sigma` is [batch], the noise level of the call.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+ZERO = "zero guidance"
+OPPOSITE = "opposite guidance"
+CONDITIONAL = "conditional only"
+
+
+def per_sample(values: Tensor, like: Tensor) -> Tensor:
+    """Shape `values` [batch] so that it broadcasts against `like` [batch, ...], on the device of `like`."""
+    return values.to(like.device).view(-1, *[1] * (like.ndim - 1))
+
+
+def guidance(cond: Tensor, uncond: Tensor, sigma: Tensor) -> Tensor:
+    """delta = (D_u - D_c) / sigma.
+
+    For eps- and v-prediction this is eps_c - eps_u exactly, for flow models the difference of velocities.
+    """
+    return (uncond - cond) / per_sample(sigma, cond)
+
+
+def norm(values: Tensor) -> Tensor:
+    """L2 norm of every sample over all its other dimensions: [batch, ...] -> [batch], float32."""
+    return torch.linalg.vector_norm(values.flatten(1), dim=1, dtype=torch.float32)
+
+
+def rms(l2: Tensor, elements: int) -> Tensor:
+    """The L2 norm per square root of the `elements` of a sample: the same at every resolution."""
+    return l2 / elements**0.5
+
+
+def prediction_norms(x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor) -> Tensor:
+    """Norms of the guidance, of the conditional and of the unconditional noise prediction: [3, batch].
+
+    The noise that a denoised prediction D implies is (x - D) / sigma, the velocity for flow models
+    (the curves of Figures 2 and 3).
+    """
+    return torch.stack([norm(uncond - cond), norm(x - cond), norm(x - uncond)]) / sigma.float()
+
+
+def zero_guidance(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
+    """D_u: scale 0 in equation 4."""
+    return uncond
+
+
+def opposite_guidance(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
+    """D_u - scale (D_c - D_u): equation 5, with scale > 0."""
+    return uncond - scale * (cond - uncond)
+
+
+def conditional_only(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
+    """D_c: scale 1 in equation 4, what the paper's released dynamic script runs before the transition."""
+    return cond
+
+
+BEFORE_TRANSITION: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
+    ZERO: zero_guidance,
+    OPPOSITE: opposite_guidance,
+    CONDITIONAL: conditional_only,
+}
+
+
+def scale_before_transition(before_transition: str, opposite_scale: float) -> float:
+    """The guidance scale s of equation 4 that a choice of `before_transition` amounts to."""
+    return {ZERO: 0.0, OPPOSITE: -opposite_scale, CONDITIONAL: 1.0}[before_transition]

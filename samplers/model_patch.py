@@ -1,0 +1,85 @@
+"""The guidance rule as a patch of a ComfyUI model: it acts under every sampler node and guider."""
+
+import math
+import uuid
+import weakref
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+try:
+    from comfy.patcher_extension import WrappersMP
+except ImportError:  # ComfyUI before December 2024
+    WrappersMP = None
+
+from .run import Run
+from .settings import Settings
+from .trace import GuidanceTrace
+
+
+def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
+    """Return a clone of `model` (a ModelPatcher) whose CFG follows `settings`; its runs go into `trace`.
+
+    The hook is a post-CFG function: it composes with every other node's hooks, and a sample under CFG leaves
+    it bit for bit. The state of a run is held by the run's own model options, under a key of this patch.
+    """
+    key = f"basin_escape_{uuid.uuid4().hex}"
+    unannounced_sampling = _sampling_by_conditioning()
+
+    def outer_sample(executor, *args, **kwargs):
+        sampling = SimpleNamespace(run=None)
+        executor.class_obj.model_options.setdefault("transformer_options", {})[key] = sampling
+        samples = executor(*args, **kwargs)
+        if sampling.run is not None:
+            trace.append(sampling.run.trace)
+        return samples
+
+    def post_cfg(args):
+        options = args["model_options"].get("transformer_options", {})
+        announced = key in options
+        sampling = options[key] if announced else unannounced_sampling(args)
+        cfg = args.get("cond_scale", math.nan)
+        if sampling.run is None:
+            sampling.run = _start_run(args, options, settings, cfg)
+            if not announced:  # nor is its end
+                trace.append(sampling.run.trace)
+        if args["uncond"] is None:
+            sampling.run.warn_unguided()
+            return args["denoised"]
+        cond, uncond = args["cond_denoised"], args["uncond_denoised"]
+        sampling.run.observe(args["input"], cond, uncond, args["sigma"], cfg)
+        return sampling.run.apply(args["denoised"], cond, uncond)
+
+    patched = model.clone()
+    patched.set_model_sampler_post_cfg_function(post_cfg, disable_cfg1_optimization=settings.mitigates)
+    if WrappersMP is not None:
+        patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, outer_sample)
+    return patched
+
+
+def _start_run(args: dict, options: dict, settings: Settings, cfg: float) -> Run:
+    x = args["input"]
+    schedule = options.get("sample_sigmas")
+    sigmas = None if schedule is None else schedule.tolist()
+    return Run(settings, args["model"].model_sampling, len(x), x[0].numel(), sigmas, cfg)
+
+
+def _sampling_by_conditioning() -> Callable[[dict], SimpleNamespace]:
+    """Tell runs apart on a host that does not announce them.
+
+    The host prepares the conditioning anew for every run, so another conditioning object is another run; so is
+    a rise of the noise level to or above the first one of the run.
+    """
+    current = SimpleNamespace(run=None)
+    prepared, first, last = None, math.inf, math.inf
+
+    def sampling(args: dict) -> SimpleNamespace:
+        nonlocal current, prepared, first, last
+        conds = next(iter(args["cond"][0]["model_conds"].values()), args["model"])
+        sigma = args["sigma"].max().item()
+        if prepared is None or prepared() is not conds or last < first <= sigma:
+            current, prepared, first = SimpleNamespace(run=None), weakref.ref(conds), sigma
+        last = sigma
+        return current
+
+    return sampling

@@ -1,0 +1,146 @@
+"""The guidance rule over one sampling run: which samples of the batch are under mitigation in this call."""
+
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .guidance import BEFORE_TRANSITION, CONDITIONAL, OPPOSITE, per_sample, prediction_norms, rms, scale_before_transition
+from .settings import DYNAMIC, STATIC, Settings
+from .trace import RunTrace
+from .transition import FirstLocalMinimum, Observations, ascending, reached
+
+
+class Run:
+    """State of one run. Its decisions live in CPU tensors [batch]; a model call costs one copy to the CPU.
+
+    In every model call, first `observe` the predictions, then `apply` the decision to the host's result.
+
+    model_sampling  the host's, for percent_to_sigma and timestep
+    batch           number of samples
+    elements        number of elements of a sample
+    sigmas          the schedule of the run, where the host tells it
+    cfg             the host's guidance scale, NaN where it does not tell it
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        model_sampling: Any,
+        batch: int,
+        elements: int,
+        sigmas: Sequence[float] | None,
+        cfg: float,
+    ):
+        self.settings = settings
+        self.model_sampling = model_sampling
+        self.static_sigma = model_sampling.percent_to_sigma(settings.static_percent)
+        self.latest_sigma = model_sampling.percent_to_sigma(settings.latest_percent)
+        self.passes_through = sigmas is not None and ascending(sigmas)
+        self.observes = Observations(sigmas)
+        self.found_minimum = FirstLocalMinimum(batch)
+        self.on = torch.full((batch,), self.passes_through or not settings.mitigates)
+        self.trace = RunTrace(
+            settings,
+            cfg,
+            elements,
+            transition_step=torch.full((batch,), -1),
+            gated=torch.zeros(batch, dtype=torch.bool),
+        )
+        self.warned = False
+
+    @property
+    def mitigates(self) -> bool:
+        return self.settings.mitigates and not self.passes_through
+
+    @property
+    def gate_pending(self) -> bool:
+        """Whether the next observation decides which samples are memorized."""
+        return self.settings.memorization_threshold > 0 and not self.trace.observations
+
+    def observe(self, x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor, cfg: float) -> None:
+        """Look at the predictions of one model call and decide for every sample whether CFG acts in it."""
+        if self.passes_through:
+            return
+        timestep = self.model_sampling.timestep(sigma)
+        levels = torch.stack([sigma, timestep]).float()
+        sigmas, timesteps, *norms = torch.cat([levels, prediction_norms(x, cond, uncond, sigma)]).cpu()
+        level = sigmas[0].item()
+        observed = self.observes(level)
+        if observed and self.settings.mitigates:
+            self._decide(norms[0], level)
+        self.place(level)
+        if observed:
+            self._record(sigmas, timesteps, *norms, cfg)
+
+    def place(self, sigma: float) -> None:
+        """A static transition depends on the noise level alone, so the decision of a call is known before it."""
+        if self.mitigates and self.settings.transition == STATIC:
+            self.on = self.trace.gated | reached(sigma, self.static_sigma)
+
+    def _decide(self, d: Tensor, sigma: float) -> None:
+        if self.gate_pending:
+            self.trace.gated = rms(d, self.trace.elements) < self.settings.memorization_threshold
+            self.on = self.trace.gated
+        if self.settings.transition == DYNAMIC:
+            self.on = self.on | self.found_minimum(d) | reached(sigma, self.latest_sigma)
+
+    def _record(self, sigmas: Tensor, timesteps: Tensor, d: Tensor, cond_norm: Tensor, uncond_norm: Tensor, cfg: float) -> None:
+        if self.settings.mitigates:
+            step = len(self.trace.observations)
+            first_on = self.on & (self.trace.transition_step < 0)
+            self.trace.transition_step = torch.where(first_on, step, self.trace.transition_step)
+        before = scale_before_transition(self.settings.before_transition, self.settings.opposite_scale)
+        scale = torch.where(self.on, cfg, before)
+        self.trace.observations.append(torch.stack([sigmas, timesteps, d, cond_norm, uncond_norm, scale]))
+
+    def select(self, after: Tensor, before: Tensor) -> Tensor:
+        """`after` for the samples under CFG, `before` for the others, bit for bit."""
+        if self.on.all():
+            return after
+        if not self.on.any():
+            return before
+        return torch.where(per_sample(self.on, after), after, before)
+
+    def apply(self, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
+        """The result of this call: the host's own where CFG acts, untouched, and the rule's where it does not."""
+        if self.on.all():
+            return denoised
+        before = BEFORE_TRANSITION[self.settings.before_transition]
+        return self.select(denoised, before(cond, uncond, self.settings.opposite_scale))
+
+    def skippable(self, uncond_wanted: bool) -> bool:
+        """Whether this call, once `place`d, needs one prediction only.
+
+        uncond_wanted: somebody else asked for the unconditional prediction (CFG++ samplers step with it).
+        """
+        needed = self.settings.before_transition
+        return (
+            self.mitigates
+            and self.settings.transition == STATIC
+            and not self.gate_pending
+            and not self.on.any()
+            and needed != OPPOSITE
+            and not (needed == CONDITIONAL and uncond_wanted)
+        )
+
+    def skip(self, sigma: Tensor) -> None:
+        """Record a call with one prediction only: a gap in the curves."""
+        sigmas, timesteps = torch.stack([sigma, self.model_sampling.timestep(sigma)]).float().cpu()
+        if self.observes(sigmas[0].item()):
+            unknown = torch.full_like(sigmas, math.nan)
+            self._record(sigmas, timesteps, unknown, unknown, unknown, math.nan)
+
+    def warn_unguided(self) -> None:
+        """Say once that there is nothing to switch."""
+        if not self.warned:
+            self.warned = True
+            logging.warning(
+                "Basin Escape: no unconditional prediction in this run (cfg 1, or a guider without a negative "
+                "prompt), so there is no guidance to switch and none to record."
+            )
+
+

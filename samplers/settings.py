@@ -1,0 +1,54 @@
+"""What the user chose, checked before anything is sampled."""
+
+import math
+from dataclasses import dataclass
+
+from .guidance import BEFORE_TRANSITION, ZERO
+
+DYNAMIC = "dynamic"
+STATIC = "static"
+OFF = "off"
+TRANSITIONS = (DYNAMIC, STATIC, OFF)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The shared widgets of the sampling nodes.
+
+    Percents are ComfyUI's: 0 is the start of sampling, 1 its end; the paper's timestep t is 1 - t/1000.
+    Raises ValueError naming the widget, what is wrong with it and what to do.
+    """
+
+    transition: str = DYNAMIC
+    before_transition: str = ZERO
+    opposite_scale: float = 2.0
+    static_percent: float = 0.5
+    latest_percent: float = 0.6
+    memorization_threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_choice("transition", self.transition, TRANSITIONS)
+        _check_choice("before_transition", self.before_transition, tuple(BEFORE_TRANSITION))
+        _check_range("opposite_scale", self.opposite_scale, 0.0, 30.0)
+        _check_range("static_percent", self.static_percent, 0.0, 1.0)
+        _check_range("latest_percent", self.latest_percent, 0.0, 1.0)
+        _check_range("memorization_threshold", self.memorization_threshold, 0.0, 1.0)
+        if self.transition == DYNAMIC and self.latest_percent == 0.0:
+            raise ValueError(
+                "latest_percent is 0 while transition is dynamic: CFG would act from the first step on, before "
+                "a transition could be seen. Raise latest_percent (0.6 is the default), or set transition to off."
+            )
+
+    @property
+    def mitigates(self) -> bool:
+        return self.transition != OFF
+
+
+def _check_choice(widget: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{widget} is {value!r}: choose one of {', '.join(choices)}.")
+
+
+def _check_range(widget: str, value: float, low: float, high: float) -> None:
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ValueError(f"{widget} is {value}: set it to a number from {low:g} to {high:g}.")

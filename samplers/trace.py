@@ -1,0 +1,110 @@
+"""GUIDANCE_TRACE: what a run's guidance looked like, as numbers on the CPU that outlive the run."""
+
+import json
+import math
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .settings import Settings
+
+SCHEMA = "basin-escape/guidance-trace"
+VERSION = 1
+RUNS_KEPT = 16
+
+# The rows of an observation, in this order.
+QUANTITIES = ("sigma", "timestep", "guidance_norm", "conditional_norm", "unconditional_norm", "scale")
+
+
+@dataclass
+class RunTrace:
+    """One sampling run of a batch.
+
+    observations     one [6, batch] float32 tensor per observed step, rows as in QUANTITIES; NaN where a pass
+                     was skipped. The norms are L2; `scale` is the guidance scale that was applied (NaN
+                     where the host does not tell its own).
+    transition_step  [batch] int: the observation from which CFG acted, -1 for never
+    gated            [batch] bool: treated as not memorized, plain CFG throughout
+    elements         number of elements of a sample: L2 = RMS * sqrt(elements)
+    """
+
+    settings: Settings
+    cfg: float
+    elements: int
+    transition_step: Tensor
+    gated: Tensor
+    observations: list[Tensor] = field(default_factory=list)
+
+    def quantity(self, name: str) -> Tensor:
+        """[steps, batch] values of one of QUANTITIES."""
+        return torch.stack([rows[QUANTITIES.index(name)] for rows in self.observations])
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "settings": asdict(self.settings),
+            "cfg": _finite_or_none(self.cfg),
+            "elements": self.elements,
+            "transition_step": self.transition_step.tolist(),
+            "gated": self.gated.tolist(),
+            **{name: _nested_finite_or_none(self.quantity(name).tolist()) for name in QUANTITIES},
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "RunTrace":
+        rows = torch.stack([torch.tensor(_nested_nan(data[name]), dtype=torch.float32) for name in QUANTITIES])
+        transition_step = torch.tensor(data["transition_step"], dtype=torch.long)
+        gated = torch.tensor(data["gated"], dtype=torch.bool)
+        if rows.ndim != 3 or not rows.shape[2] == len(transition_step) == len(gated):
+            raise ValueError("its lists differ in length")
+        cfg = math.nan if data["cfg"] is None else float(data["cfg"])
+        return cls(Settings(**data["settings"]), cfg, int(data["elements"]), transition_step, gated, list(rows.unbind(1)))
+
+
+class GuidanceTrace:
+    """A handle that collects the runs of one node, newest last; the oldest leave after RUNS_KEPT."""
+
+    def __init__(self, runs: list[RunTrace] | None = None):
+        self._runs = deque(runs or [], maxlen=RUNS_KEPT)
+
+    @property
+    def runs(self) -> list[RunTrace]:
+        """The runs that had guidance to observe."""
+        return [run for run in self._runs if run.observations]
+
+    def append(self, run: RunTrace) -> None:
+        self._runs.append(run)
+
+    def to_json(self) -> str:
+        """JSON text with the schema's name and version; NaN becomes null."""
+        runs = [run.as_dict() for run in self.runs]
+        return json.dumps({"schema": SCHEMA, "version": VERSION, "runs": runs}, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "GuidanceTrace":
+        """The trace that `to_json` wrote. Raises ValueError saying what is wrong with any other text."""
+        try:
+            data = json.loads(text)
+            if data["schema"] != SCHEMA or data["version"] != VERSION:
+                raise ValueError(f"its schema is {data['schema']!r}, version {data['version']!r}")
+            return cls([RunTrace.from_dict(run) for run in data["runs"]])
+        except (ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise ValueError(
+                f"This is not a guidance trace of schema {SCHEMA}, version {VERSION}: {reason}. "
+                "Save it again with the Save Guidance Trace node."
+            ) from error
+
+
+def _finite_or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _nested_finite_or_none(rows: list[list[float]]) -> list[list[float | None]]:
+    return [[_finite_or_none(value) for value in row] for row in rows]
+
+
+def _nested_nan(rows: list[list[float | None]]) -> list[list[float]]:
+    return [[math.nan if value is None else value for value in row] for row in rows]

@@ -1,0 +1,60 @@
+"""When classifier-free guidance begins to act: noise levels, observations, and Algorithm 1."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from math import inf
+
+import torch
+from torch import Tensor
+
+# Samplers compute their noise levels anew (exp(log), interpolation): equal within this relative tolerance.
+SIGMA_TOLERANCE = 1e-4
+
+
+def reached(sigma: float, level: float) -> bool:
+    """Whether the noise level `sigma` is at or below `level`."""
+    return sigma <= level * (1 + SIGMA_TOLERANCE)
+
+
+def ascending(sigmas: Sequence[float]) -> bool:
+    """Whether a schedule adds noise instead of removing it (unsampling, flipped sigmas)."""
+    return sigmas[0] < sigmas[-1]
+
+
+class FirstLocalMinimum:
+    """The dynamic transition of Algorithm 1 (Jain et al.), for every sample of a batch.
+
+    Call it with the guidance norms d_0, d_1, ... ([batch] each). The result is true, per sample, in the
+    call that reveals a local minimum: d_{k-2} > d_{k-1} < d_k. The start counts as minus infinity, so k >= 2.
+    """
+
+    def __init__(self, batch: int):
+        self.last = self.second_last = torch.full((batch,), -inf)
+
+    def __call__(self, d: Tensor) -> Tensor:
+        minimum = (self.second_last > self.last) & (self.last < d)
+        self.second_last, self.last = self.last, d
+        return minimum
+
+
+class Observations:
+    """Picks one model call per step of the schedule: the calls at which the guidance norm counts.
+
+    Samplers call the model more often than once per step (Heun, dpm_2, SDE) or off the schedule (churn,
+    adaptive steps). The first call of a run observes; after it, a call that is the first to fall to or below
+    a further level of `sigmas`, or, where no schedule is known, below every noise level seen so far.
+    """
+
+    def __init__(self, sigmas: Sequence[float] | None = None):
+        self.levels = None if sigmas is None else sorted(level for level in sigmas if level > 0)
+        self.lowest = inf
+
+    def __call__(self, sigma: float) -> bool:
+        lowest, self.lowest = self.lowest, min(self.lowest, sigma)
+        if self.levels is None or lowest == inf:
+            return sigma < lowest
+        return self._levels_reached(sigma) > self._levels_reached(lowest)
+
+    def _levels_reached(self, sigma: float) -> int:
+        assert self.levels is not None
+        return len(self.levels) - bisect_left(self.levels, sigma / (1 + SIGMA_TOLERANCE))
