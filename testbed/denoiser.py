@@ -1,0 +1,68 @@
+"""The exact minimum-mean-square-error denoiser of the testbed's distribution, and it as a network would be.
+
+Latents are pixels times SCALE. A noisy latent is x = a x0 + b noise: a = 1, b = sigma for eps- and v-models
+(ComfyUI's variance-exploding form), a = 1 - sigma, b = sigma for rectified flow.
+"""
+
+import torch
+from torch import Tensor
+
+from .distribution import DEVIATION
+from .prior import log_prior
+
+SCALE = 0.5
+VARIANTS = ("eps", "v", "flow")
+
+
+def noise_coefficients(variant: str, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """(a, b) at the noise levels `sigma` [batch], each [batch, 1]."""
+    sigma = sigma.float()[:, None]
+    return (1 - sigma if variant == "flow" else torch.ones_like(sigma)), sigma
+
+
+def posterior_mean(x: Tensor, a: Tensor, b: Tensor, means: Tensor, squares: Tensor, prior: Tensor) -> Tensor:
+    """E[x0 | x] for x0 from a mixture of N(means, c^2), c = SCALE DEVIATION.
+
+    x [batch, d], a and b [batch, 1], means [components, d] in latent units and their squared lengths
+    [components], prior [batch, components] log.
+    """
+    c2 = (SCALE * DEVIATION) ** 2
+    variance = a**2 * c2 + b**2
+    log_likelihood = (a * x @ means.T - a**2 / 2 * squares) / variance
+    mean = torch.softmax(prior + log_likelihood, dim=1) @ means
+    return mean + a * c2 / variance * (x - a * mean)
+
+
+class ExactDenoiser(torch.nn.Module):
+    """`posterior_mean` with the interface of a ComfyUI diffusion model.
+
+    means    [components, 3, 16, 16] in pixel units
+    variant  one of VARIANTS: what the output is, as the host's model_sampling expects it
+    """
+
+    def __init__(self, means: Tensor, variant: str):
+        super().__init__()
+        self.dtype = torch.float32
+        self.variant = variant
+        self.register_buffer("means", SCALE * means.flatten(1))
+        self.register_buffer("squares", self.means.square().sum(1))
+
+    def forward(self, x, timesteps, context=None, control=None, transformer_options={}, **kwargs):
+        """A network is told the timestep, rounded to the schedule; the exact answer needs the noise level."""
+        if x.shape[1:].numel() != self.means.shape[1]:
+            size = "x".join(map(str, x.shape[1:]))
+            raise ValueError(
+                f"The memorization testbed makes 128x128 pictures only (a latent of 3x16x16), but latent_image is "
+                f"{size}: set Empty Latent Image to width 128 and height 128."
+            )
+        sigma = transformer_options["sigmas"]
+        sigma = sigma.repeat(len(x) // len(sigma)).float()
+        a, b = noise_coefficients(self.variant, sigma)
+        norm = 1 if self.variant == "flow" else (1 + b**2).sqrt()  # the host hands over x / norm
+        noisy = x.flatten(1) * norm
+        denoised = posterior_mean(noisy, a, b, self.means, self.squares, log_prior(context))
+        if self.variant == "v":
+            output = (noisy / norm**2 - denoised) * norm / b
+        else:
+            output = (noisy - denoised) / b
+        return output.view_as(x)

@@ -1,0 +1,25 @@
+"""What a testbed picture is: a copy of which memorized image, and an object of which colour and shape."""
+
+import torch
+from torch import Tensor
+
+from .captions import COLOURS, SHAPES, words
+from .distribution import Pictures
+
+COPY_SIMILARITY = 0.9
+
+
+def similarity(images: Tensor, reference: Tensor) -> Tensor:
+    """Correlation of the pixels, each image and channel layout centred as a whole: [n, ...], [...] -> [n]."""
+    images, reference = images.flatten(1), reference.flatten()[None]
+    centred = images - images.mean(1, keepdim=True), reference - reference.mean()
+    return torch.nn.functional.cosine_similarity(*centred, dim=1)
+
+
+def alignment(images: Tensor, prompt: str, pictures: Pictures) -> Tensor:
+    """1 where the nearest picture has the prompt's colour and shape, 0.5 where one of the two: [n]."""
+    nearest = torch.cdist(images.flatten(1), pictures.means.flatten(1)).argmin(1)
+    named = words(prompt)
+    right_colour = torch.tensor([COLOURS[c] in named for c in pictures.colour[nearest].tolist()])
+    right_shape = torch.tensor([SHAPES[s] in named for s in pictures.shape[nearest].tolist()])
+    return (right_colour.float() + right_shape.float()) / 2

@@ -1,0 +1,73 @@
+"""The testbed as ComfyUI's MODEL, CLIP and VAE, for stock nodes."""
+
+import torch
+from comfy import latent_formats, model_management, supported_models_base
+from comfy.model_base import BaseModel, ModelType
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+
+from .captions import WORDS, embed, words
+from .denoiser import SCALE, ExactDenoiser
+from .distribution import Pictures
+
+UPSCALE = 8
+MODEL_TYPES = {"eps": ModelType.EPS, "v": ModelType.V_PREDICTION, "flow": ModelType.FLOW}
+
+
+class TestbedLatent(latent_formats.LatentFormat):
+    latent_channels = 3
+    scale_factor = SCALE
+    latent_rgb_factors = [[0.5 / SCALE, 0, 0], [0, 0.5 / SCALE, 0], [0, 0, 0.5 / SCALE]]
+    latent_rgb_factors_bias = [0.0, 0.0, 0.0]
+
+
+class TestbedConfig(supported_models_base.BASE):
+    unet_config = {"disable_unet_model_creation": False}
+    unet_extra_config = {}
+    latent_format = TestbedLatent
+    sampling_settings = {}
+
+
+def load_model(pictures: Pictures, variant: str) -> ModelPatcher:
+    """The exact denoiser as a MODEL: SD 1.5's noise schedule for eps and v, rectified flow for flow."""
+
+    def build(device=None, operations=None, **kwargs):
+        return ExactDenoiser(pictures.means, variant)
+
+    model = BaseModel(TestbedConfig({}), MODEL_TYPES[variant], unet_model=build)
+    return ModelPatcher(
+        model,
+        load_device=model_management.get_torch_device(),
+        offload_device=model_management.unet_offload_device(),
+    )
+
+
+class TestbedCLIP:
+    """Words to vectors, with the methods that text encode nodes call."""
+
+    def tokenize(self, text: str, return_word_ids: bool = False, **kwargs) -> list[str]:
+        return words(text)
+
+    def encode_from_tokens(self, tokens: list[str], return_pooled: bool = False, return_dict: bool = False):
+        cond, pooled = embed(tokens), torch.zeros(1, len(WORDS))
+        if return_dict:
+            return {"cond": cond, "pooled_output": pooled}
+        return (cond, pooled) if return_pooled else cond
+
+    def encode_from_tokens_scheduled(self, tokens: list[str], *args, add_dict: dict | None = None, **kwargs):
+        cond, pooled = self.encode_from_tokens(tokens, return_pooled=True)
+        return [[cond, {"pooled_output": pooled, **(add_dict or {})}]]
+
+
+class TestbedVAE:
+    """Latents are pixels: decoding makes every pixel 8x8, encoding takes the mean of every 8x8."""
+
+    def decode(self, samples: Tensor) -> Tensor:
+        """[batch, 3, h, w] in [-1, 1] -> images [batch, 8h, 8w, 3] in [0, 1]."""
+        pixels = torch.nn.functional.interpolate(samples.float(), scale_factor=UPSCALE, mode="nearest")
+        return (pixels / 2 + 0.5).clamp(0, 1).movedim(1, -1)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Images [batch, 8h, 8w, channels] in [0, 1] -> [batch, 3, h, w] in [-1, 1]."""
+        samples = pixels[..., :3].movedim(-1, 1).float() * 2 - 1
+        return torch.nn.functional.avg_pool2d(samples, UPSCALE)

@@ -1,0 +1,46 @@
+"""How probable a prompt makes each picture: a smooth function of the prompt's embedding.
+
+The three weights are chosen so that the full caption of a memorized image leaves 0.88 to that image, 0.10 to
+ordinary pictures with its attributes and 0.02 to everything (wrong captions exist), and that an ordinary caption
+leaves 0.98 to its pictures and 0.02 to everything. In between, a diluted prompt says less.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from .captions import COLOURS, MEMORIZED_PAIRS, TITLES
+from .distribution import DUPLICATES, LAYOUTS
+
+TITLE_EXPONENT = 4
+TITLE_HALF = 0.12 / 0.88
+# Odds of attributes against everything: 0.98 to 0.02 when the whole prompt is colour and shape, 0.10 to 0.02
+# when two of three words are.
+ATTRIBUTE_ODDS = 0.98 / 0.02
+ATTRIBUTE_EXPONENT = math.log(ATTRIBUTE_ODDS / (0.10 / 0.02)) / math.log(3 / 2)
+UNNAMED = 1e-6  # what a colour or shape that is not named counts beside one that is
+
+
+def log_prior(context: Tensor) -> Tensor:
+    """[batch, tokens, words] embeddings -> [batch, components] log prior probabilities."""
+    word = context.float().mean(dim=1)
+    title, colour, shape = word.tensor_split((len(TITLES), len(TITLES) + len(COLOURS)), dim=1)
+
+    odds = (3 * title) ** TITLE_EXPONENT / TITLE_HALF
+    memorized = odds / (1 + odds.sum(1, keepdim=True))
+    rest = 1 - memorized.sum(1, keepdim=True)
+
+    named = colour.sum(1, keepdim=True) + shape.sum(1, keepdim=True)
+    odds = ATTRIBUTE_ODDS * named**ATTRIBUTE_EXPONENT
+    follows = odds / (1 + odds)
+    pair = (_share(colour)[:, :, None] * _share(shape)[:, None, :]).flatten(1)
+
+    pictures = len(MEMORIZED_PAIRS) * DUPLICATES + LAYOUTS * pair.shape[1]
+    anything = rest * (1 - follows) / pictures
+    ordinary = rest * follows * pair / LAYOUTS + anything
+    return torch.cat([memorized + anything * DUPLICATES, ordinary.repeat(1, LAYOUTS)], dim=1).log()
+
+
+def _share(word: Tensor) -> Tensor:
+    return (word + UNNAMED) / (word + UNNAMED).sum(1, keepdim=True)
