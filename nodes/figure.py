@@ -1,0 +1,152 @@
+"""The guidance-norm curve as a picture, in the manner of the paper's Figures 2, 3 and 6.
+
+matplotlib is imported when a picture is drawn, and never through pyplot, whose windows end a server.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..samplers.settings import OFF
+from ..samplers.trace import RunTrace
+
+GUIDANCE_NORM = "guidance norm"
+BOTH_NORMS = "conditional and unconditional norms"
+SCALE = "guidance scale"
+# What each choice draws: the trace's quantity, the label in the legend, the line style.
+CURVES = {
+    GUIDANCE_NORM: [("guidance_norm", "", "-")],
+    BOTH_NORMS: [("conditional_norm", "conditional", "-"), ("unconditional_norm", "unconditional", ":")],
+    SCALE: [("scale", "", "-")],
+}
+X_AXES = ("timestep", "step", "sigma")
+THEMES = {
+    "light": {"paper": "#ffffff", "ink": "#24272b", "grid": "#dfe2e6", "shade": "#d9822b"},
+    "dark": {"paper": "#1b1d21", "ink": "#d7dade", "grid": "#363a40", "shade": "#e8a35c"},
+}
+DPI = 100
+
+
+def plot_runs(runs: list[RunTrace], quantity: str, x_axis: str, width: int, height: int, theme: str) -> Tensor:
+    """Draw `runs` (oldest first, the newest in full colour) as an image [1, height, width, 3] in [0, 1]."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    colours = THEMES[theme]
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained", facecolor=colours["paper"])
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot(facecolor=colours["paper"])
+    for age, run in enumerate(reversed(runs)):
+        _draw_run(axes, run, quantity, x_axis, newest=age == 0, colours=colours)
+    _draw_gate(axes, runs[-1], quantity, colours)
+    _dress(axes, runs, quantity, x_axis, colours)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    return torch.from_numpy(pixels.astype(np.float32) / 255)[None]
+
+
+def describe_transition(run: RunTrace) -> str:
+    """When CFG began, in words."""
+    steps, timesteps = run.transition_step, run.quantity("timestep")[:, 0]
+    if run.settings.transition == OFF:
+        return "plain CFG"
+    switched = steps[(steps >= 0) & ~run.gated]
+    parts = []
+    if len(switched) == 1:
+        parts.append(f"CFG from step {switched[0]}, t = {timesteps[switched[0]]:.0f}")
+    elif len(switched):
+        parts.append(f"CFG from steps {switched.min()} to {switched.max()} in {len(switched)} of {len(steps)} images")
+    if run.gated.any():
+        parts.append(f"{_count(run.gated)}not memorized: plain CFG")
+    if (steps < 0).any():
+        parts.append(f"{_count(steps < 0)}no transition")
+    return "; ".join(parts)
+
+
+def _count(samples: Tensor) -> str:
+    return "" if len(samples) == 1 else f"{int(samples.sum())} "
+
+
+def under_mitigation(run: RunTrace) -> Tensor:
+    """[steps, batch] bool: the steps before each sample's transition."""
+    step = torch.arange(len(run.observations))[:, None]
+    waits = (run.transition_step < 0) | (step < run.transition_step)
+    return waits & (run.settings.transition != OFF)
+
+
+def _draw_run(axes: Any, run: RunTrace, quantity: str, x_axis: str, newest: bool, colours: dict) -> None:
+    x = _positions(run, x_axis)
+    batch = run.transition_step.numel()
+    alpha = (1.0 if batch <= 4 else 0.75) if newest else 0.3
+    if newest:
+        _shade(axes, x, under_mitigation(run).float().mean(1), colours)
+    for name, label, style in CURVES[quantity]:
+        values = run.quantity(name) / (1 if quantity == SCALE else run.elements**0.5)
+        for sample, curve in enumerate(values.unbind(1)):
+            colour = _sample_colour(sample, batch) if newest else colours["ink"]
+            kind = {"drawstyle": "steps-post"} if quantity == SCALE else {}
+            line = {"color": colour, "linestyle": style, "linewidth": 2.0 if batch <= 4 else 1.2, "alpha": alpha}
+            axes.plot(x, curve, label=label if newest and not sample else None, **line, **kind)
+            step = int(run.transition_step[sample])
+            if newest and step >= 0 and not run.gated[sample]:
+                axes.plot(x[step], curve[step], "o", color=colour, markersize=7, markeredgecolor=colours["paper"])
+
+
+def _positions(run: RunTrace, x_axis: str) -> Tensor:
+    if x_axis == "step":
+        return torch.arange(len(run.observations)).float()
+    return run.quantity(x_axis)[:, 0]
+
+
+def _shade(axes: Any, x: Tensor, share: Tensor, colours: dict) -> None:
+    """Shade every step as strongly as the share of samples that are under mitigation in it."""
+    for left, right, part in zip(x[:-1].tolist(), x[1:].tolist(), share[:-1].tolist(), strict=True):
+        if part:
+            axes.axvspan(left, right, facecolor=colours["shade"], edgecolor="none", alpha=0.22 * part)
+
+
+def _sample_colour(sample: int, batch: int) -> Any:
+    from matplotlib import colormaps
+
+    return colormaps["tab10"](sample) if batch <= 10 else colormaps["turbo"](0.05 + 0.9 * sample / (batch - 1))
+
+
+def _draw_gate(axes: Any, run: RunTrace, quantity: str, colours: dict) -> None:
+    threshold = run.settings.memorization_threshold
+    if threshold and run.settings.transition != OFF and quantity == GUIDANCE_NORM:
+        axes.axhline(threshold, color=colours["ink"], linestyle="--", linewidth=1, label="memorization threshold")
+
+
+def _dress(axes: Any, runs: list[RunTrace], quantity: str, x_axis: str, colours: dict) -> None:
+    run = runs[-1]
+    if x_axis == "timestep":
+        axes.set_xlim(1000, 0)
+    elif x_axis == "sigma":
+        axes.set_xscale("log")
+        axes.invert_xaxis()
+    axes.set_xlabel({"timestep": "timestep t", "step": "step", "sigma": "noise level sigma"}[x_axis])
+    axes.set_ylabel("guidance scale" if quantity == SCALE else f"{quantity} (RMS)")
+    sides = [axes]
+    if quantity == GUIDANCE_NORM:
+        axes.set_ylim(bottom=0)
+    if quantity != SCALE:
+        root = run.elements**0.5
+        l2 = axes.secondary_yaxis("right", functions=(lambda rms: rms * root, lambda norm: norm / root))
+        l2.set_ylabel("L2 norm (the paper's unit)")
+        sides.append(l2)
+    before = "" if run.settings.transition == OFF else f", {run.settings.before_transition}"
+    older = f" ({len(runs) - 1} earlier in grey)" if len(runs) > 1 else ""
+    title = f"transition {run.settings.transition}{before}{older}\n{describe_transition(run)}"
+    axes.set_title(title, color=colours["ink"], fontsize=11)
+    axes.grid(color=colours["grid"], linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in sides:
+        side.tick_params(colors=colours["ink"])
+        side.yaxis.label.set_color(colours["ink"])
+        side.xaxis.label.set_color(colours["ink"])
+        for spine in side.spines.values():
+            spine.set_color(colours["grid"])
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(facecolor=colours["paper"], edgecolor=colours["grid"], labelcolor=colours["ink"])

@@ -1,0 +1,57 @@
+from ..samplers.guider import BasinEscapeCFGGuider
+from ..samplers.settings import Settings
+from ..samplers.trace import GuidanceTrace
+from .inputs import (
+    CFG,
+    SKIP_UNUSED_PASS,
+    TRACE_TOOLTIP,
+    TRANSITION_WIDGETS,
+    UNCONDITIONAL,
+    check_cfg,
+    check_conditioning,
+)
+
+
+def build_guider(model, positive, negative, cfg, skip_unused_pass, unconditional, **widgets) -> BasinEscapeCFGGuider:
+    """The guider with its own trace. Raises ValueError naming the widget or socket that is wrong."""
+    settings = Settings(**widgets)
+    check_cfg(cfg)
+    check_conditioning(positive=positive, negative=negative)
+    if unconditional is not None:
+        check_conditioning(unconditional=unconditional)
+    guider = BasinEscapeCFGGuider(model, settings, GuidanceTrace(), skip_unused_pass)
+    guider.set_conds(positive, negative, unconditional)
+    guider.set_cfg(cfg)
+    return guider
+
+
+class BasinEscapeGuider:
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "model": ("MODEL", {"tooltip": "The model used for denoising."}),
+                "positive": ("CONDITIONING", {"tooltip": "The prompt."}),
+                "negative": ("CONDITIONING", {"tooltip": "The negative prompt; an empty one in the paper."}),
+                **CFG,
+                **TRANSITION_WIDGETS,
+                **SKIP_UNUSED_PASS,
+            },
+            "optional": UNCONDITIONAL,
+        }
+
+    RETURN_TYPES = ("GUIDER", "GUIDANCE_TRACE")
+    RETURN_NAMES = ("guider", "trace")
+    OUTPUT_TOOLTIPS = ("The guider, for SamplerCustomAdvanced.", TRACE_TOOLTIP)
+    FUNCTION = "get_guider"
+    CATEGORY = "basin escape"
+    DESCRIPTION = (
+        "CFG Guider that keeps a memorized image from being reproduced: guidance acts only after the trajectory has "
+        "left the attraction basin (Jain et al.). Knows an empty prompt besides the negative one, and can skip the "
+        "pass that a static transition does not use."
+    )
+    SEARCH_ALIASES = ["memorization", "zero guidance", "opposite guidance", "cfg guider", "attraction basin"]
+
+    def get_guider(self, model, positive, negative, cfg, skip_unused_pass, unconditional=None, **widgets):
+        guider = build_guider(model, positive, negative, cfg, skip_unused_pass, unconditional, **widgets)
+        return guider, guider.trace

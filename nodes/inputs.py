@@ -1,0 +1,140 @@
+"""Widgets and sockets that several nodes share, and the checks of what comes in through them."""
+
+import math
+
+from ..samplers.guidance import BEFORE_TRANSITION
+from ..samplers.settings import TRANSITIONS, Settings
+from ..samplers.trace import GuidanceTrace
+
+TRACE_TOOLTIP = (
+    "The guidance norms of every run, newest last. Connect it to Plot Guidance Norm or Save Guidance Trace, "
+    "and connect their `samples` too, so that they wait for the sampler."
+)
+
+TRANSITION_WIDGETS = {
+    "transition": (
+        list(TRANSITIONS),
+        {
+            "default": Settings.transition,
+            "tooltip": "When CFG begins to act. dynamic: each image at the first local minimum of its own "
+            "guidance norm (Algorithm 1 of the paper). static: all images at static_percent. off: from the "
+            "start, exactly as without this node.",
+        },
+    ),
+    "before_transition": (
+        list(BEFORE_TRANSITION),
+        {
+            "default": Settings.before_transition,
+            "tooltip": "What is followed before the transition. zero guidance: the unconditional prediction (the "
+            "paper's method). opposite guidance: away from the prompt, for an earlier transition. conditional "
+            "only: the prompt at scale 1, as the paper's released script and guidance intervals do.",
+        },
+    ),
+    "opposite_scale": (
+        "FLOAT",
+        {
+            "default": Settings.opposite_scale,
+            "min": 0.0,
+            "max": 30.0,
+            "step": 0.1,
+            "tooltip": "Strength of opposite guidance (unused by the other choices). The paper's algorithm takes the "
+            "CFG scale itself (7.5), its released script 2.0. Stronger leaves the basin earlier, but harms prompts "
+            "that are not memorized.",
+        },
+    ),
+    "static_percent": (
+        "FLOAT",
+        {
+            "default": Settings.static_percent,
+            "min": 0.0,
+            "max": 1.0,
+            "step": 0.001,
+            "tooltip": "The static transition, as a share of sampling: 1 - t/1000 for the paper's timestep t. The "
+            "paper used t = 500 (0.5) for Stable Diffusion 2.1, 700 and 600 (0.3, 0.4) for Imagenette, 650 "
+            "(0.35) with opposite guidance. Later copies less and follows the prompt less.",
+        },
+    ),
+    "latest_percent": (
+        "FLOAT",
+        {
+            "default": Settings.latest_percent,
+            "min": 0.0,
+            "max": 1.0,
+            "step": 0.001,
+            "tooltip": "Deadline of the dynamic transition: CFG acts from here on even if no minimum was seen. 1.0 is "
+            "the paper's rule without a deadline; a prompt that is not memorized may then never be followed.",
+        },
+    ),
+    "memorization_threshold": (
+        "FLOAT",
+        {
+            "default": Settings.memorization_threshold,
+            "min": 0.0,
+            "max": 1.0,
+            "step": 0.0001,
+            "tooltip": "The gate: an image whose guidance norm (RMS) in the first step is below this counts as not "
+            "memorized and gets plain CFG. 0 mitigates always, which harms ordinary prompts. Read the "
+            "value off the plot: between the first points of ordinary and of memorized prompts.",
+        },
+    ),
+}
+
+SKIP_UNUSED_PASS = {
+    "skip_unused_pass": (
+        "BOOLEAN",
+        {
+            "default": False,
+            "tooltip": "With a static transition, run only the prediction that is used before it: one model call "
+            "instead of two in those steps. The curve has a gap there. No effect with dynamic transition or "
+            "opposite guidance, which need both.",
+        },
+    ),
+}
+
+UNCONDITIONAL = {
+    "unconditional": (
+        "CONDITIONING",
+        {
+            "tooltip": "An empty prompt. Before the transition it stands in for the negative prompt, which would "
+            "otherwise attract the picture while there is no guidance. Needed only with a negative prompt.",
+        },
+    ),
+}
+
+CFG = {
+    "cfg": (
+        "FLOAT",
+        {
+            "default": 7.5,
+            "min": 0.0,
+            "max": 100.0,
+            "step": 0.1,
+            "round": 0.01,
+            "tooltip": "The guidance scale after the transition. The paper used 7.5.",
+        },
+    ),
+}
+
+
+def check_cfg(cfg: float) -> None:
+    """Raise ValueError for a scale that is no number."""
+    if not math.isfinite(cfg):
+        raise ValueError(f"cfg is {cfg}: set it to a number, 7.5 for instance.")
+
+
+def check_conditioning(**sockets: list) -> None:
+    """Raise ValueError for a conditioning without entries, naming its socket."""
+    for socket, conditioning in sockets.items():
+        if not conditioning:
+            raise ValueError(
+                f"{socket} is an empty conditioning: connect a CLIP Text Encode node (an empty text is fine)."
+            )
+
+
+def check_runs(trace: GuidanceTrace) -> None:
+    """Raise ValueError for a trace that has seen no sampling yet."""
+    if not trace.runs:
+        raise ValueError(
+            "trace has no runs: nothing was sampled yet, or there was no guidance to observe (cfg 1, no negative "
+            "prompt). Connect the sampler's latent to `samples`, so that this node runs after it."
+        )

@@ -1,0 +1,104 @@
+import comfy.model_management
+import comfy.sample
+import comfy.samplers
+import comfy.utils
+
+try:
+    import latent_preview
+except ModuleNotFoundError:  # the sampling library alone, without the ComfyUI server
+    latent_preview = None
+
+from .guider import build_guider
+from .inputs import CFG, SKIP_UNUSED_PASS, TRACE_TOOLTIP, TRANSITION_WIDGETS, UNCONDITIONAL
+
+
+class BasinEscapeKSampler:
+    @classmethod
+    def INPUT_TYPES(cls):
+        seed = {
+            "default": 0,
+            "min": 0,
+            "max": 0xFFFFFFFFFFFFFFFF,
+            "control_after_generate": True,
+            "tooltip": "The random seed of the start noise.",
+        }
+        steps = {"default": 20, "min": 1, "max": 10000, "tooltip": "Number of steps. The paper used 50."}
+        denoise = {
+            "default": 1.0,
+            "min": 0.0,
+            "max": 1.0,
+            "step": 0.01,
+            "tooltip": "Share of the schedule that is run. Below 1 the input latent keeps its structure, and less of "
+            "the time before the transition is left.",
+        }
+        return {
+            "required": {
+                "model": ("MODEL", {"tooltip": "The model used for denoising."}),
+                "seed": ("INT", seed),
+                "steps": ("INT", steps),
+                **CFG,
+                "sampler_name": (comfy.samplers.KSampler.SAMPLERS, {"tooltip": "The sampling algorithm."}),
+                "scheduler": (comfy.samplers.KSampler.SCHEDULERS, {"tooltip": "How the noise levels are spaced."}),
+                "positive": ("CONDITIONING", {"tooltip": "The prompt."}),
+                "negative": ("CONDITIONING", {"tooltip": "The negative prompt; an empty one in the paper."}),
+                "latent_image": ("LATENT", {"tooltip": "The latent image to denoise."}),
+                "denoise": ("FLOAT", denoise),
+                **TRANSITION_WIDGETS,
+                **SKIP_UNUSED_PASS,
+            },
+            "optional": UNCONDITIONAL,
+        }
+
+    RETURN_TYPES = ("LATENT", "GUIDANCE_TRACE")
+    RETURN_NAMES = ("latent", "trace")
+    OUTPUT_TOOLTIPS = ("The denoised latent.", TRACE_TOOLTIP)
+    FUNCTION = "sample"
+    CATEGORY = "basin escape"
+    DESCRIPTION = (
+        "KSampler that keeps a memorized image from being reproduced: guidance acts only after the trajectory has left "
+        "the attraction basin (Jain et al.). Knows an empty prompt besides the negative one, and can skip the pass "
+        "that a static transition does not use."
+    )
+    SEARCH_ALIASES = ["memorization", "zero guidance", "opposite guidance", "sampler", "attraction basin"]
+
+    def sample(
+        self,
+        model,
+        seed,
+        steps,
+        cfg,
+        sampler_name,
+        scheduler,
+        positive,
+        negative,
+        latent_image,
+        denoise,
+        skip_unused_pass,
+        unconditional=None,
+        **widgets,
+    ):
+        guider = build_guider(model, positive, negative, cfg, skip_unused_pass, unconditional, **widgets)
+        sigmas = comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler, denoise).sigmas
+        samples = fitting_samples(model, latent_image)
+        samples = guider.sample(
+            comfy.sample.prepare_noise(samples, seed, latent_image.get("batch_index")),
+            samples,
+            comfy.samplers.sampler_object(sampler_name),
+            sigmas,
+            denoise_mask=latent_image.get("noise_mask"),
+            callback=latent_preview.prepare_callback(model, steps) if latent_preview else None,
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=seed,
+        )
+        latent = {key: value for key, value in latent_image.items() if key not in EMPTY_LATENT_KEYS}
+        return {**latent, "samples": samples.to(comfy.model_management.intermediate_device())}, guider.trace
+
+
+# What EmptyLatentImage tells of its size, for models with latents of another scale (newer hosts).
+EMPTY_LATENT_KEYS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
+
+
+def fitting_samples(model, latent_image):
+    """The latent's samples; an empty one with the channels and the scale that the model works in."""
+    scale = {key: latent_image[key] for key in EMPTY_LATENT_KEYS if key in latent_image}
+    return comfy.sample.fix_empty_latent_channels(model, latent_image["samples"], **scale)

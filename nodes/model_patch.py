@@ -1,0 +1,27 @@
+from ..samplers.model_patch import patch_model
+from ..samplers.settings import Settings
+from ..samplers.trace import GuidanceTrace
+from .inputs import TRACE_TOOLTIP, TRANSITION_WIDGETS
+
+
+class BasinEscapeModelPatch:
+    @classmethod
+    def INPUT_TYPES(cls):
+        model = ("MODEL", {"tooltip": "The model whose guidance is to wait for the transition."})
+        return {"required": {"model": model, **TRANSITION_WIDGETS}}
+
+    RETURN_TYPES = ("MODEL", "GUIDANCE_TRACE")
+    RETURN_NAMES = ("model", "trace")
+    OUTPUT_TOOLTIPS = ("The patched model, for any sampler node.", TRACE_TOOLTIP)
+    FUNCTION = "patch"
+    CATEGORY = "basin escape"
+    DESCRIPTION = (
+        "Keeps a memorized image from being reproduced: classifier-free guidance acts only after the trajectory "
+        "has left the attraction basin (Jain et al.). Works under every sampler node that runs a negative pass. "
+        "With a negative prompt, the guider or the sampler node with `unconditional` is the better choice."
+    )
+    SEARCH_ALIASES = ["memorization", "zero guidance", "opposite guidance", "cfg delay", "copy", "attraction basin"]
+
+    def patch(self, model, **widgets):
+        trace = GuidanceTrace()
+        return patch_model(model, Settings(**widgets), trace), trace

@@ -1,0 +1,43 @@
+from .figure import CURVES, THEMES, X_AXES, plot_runs
+from .inputs import check_runs
+
+
+class GuidanceNormPlot:
+    @classmethod
+    def INPUT_TYPES(cls):
+        quantity = (
+            "guidance norm: the curve that decides the transition. conditional and unconditional norms: the two "
+            "predictions on their own (the paper's Figure 3). guidance scale: what was applied in every step."
+        )
+        x_axis = "timestep: from 1000 (noise) to 0 (image), as in the paper. sigma: the noise level."
+        run = "last: the newest run. all: the earlier ones of this trace (fifteen at most) in grey behind it."
+        samples = "The sampler's latent. Not read: it makes this node wait until sampling has ended."
+        size = {"min": 256, "max": 4096, "step": 8}
+        return {
+            "required": {
+                "trace": ("GUIDANCE_TRACE", {"tooltip": "The trace of a Basin Escape node."}),
+                "quantity": (list(CURVES), {"tooltip": quantity}),
+                "x_axis": (list(X_AXES), {"tooltip": x_axis}),
+                "run": (["last", "all"], {"tooltip": run}),
+                "width": ("INT", {"default": 768, "tooltip": "Width of the picture in pixels.", **size}),
+                "height": ("INT", {"default": 512, "tooltip": "Height of the picture in pixels.", **size}),
+                "theme": (list(THEMES), {"tooltip": "Colours on white, or on dark grey."}),
+            },
+            "optional": {"samples": ("LATENT", {"tooltip": samples})},
+        }
+
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("plot",)
+    OUTPUT_TOOLTIPS = ("The curves, one per image of the batch, for Preview Image or Save Image.",)
+    FUNCTION = "plot"
+    CATEGORY = "basin escape"
+    DESCRIPTION = (
+        "Draws how strongly the prompt pulled in every step: one curve per image, a dot where CFG began, the steps "
+        "before it shaded. RMS on the left (the unit of memorization_threshold), L2 on the right (the paper's)."
+    )
+    SEARCH_ALIASES = ["guidance norm", "curve", "memorization", "transition point"]
+
+    def plot(self, trace, quantity, x_axis, run, width, height, theme, samples=None):
+        check_runs(trace)
+        runs = trace.runs if run == "all" else trace.runs[-1:]
+        return (plot_runs(runs, quantity, x_axis, width, height, theme),)

@@ -1,0 +1,47 @@
+import os
+
+try:
+    import folder_paths
+except ModuleNotFoundError:  # the sampling library alone, without the ComfyUI server
+    folder_paths = None
+
+from .inputs import check_runs
+
+
+class SaveGuidanceTrace:
+    @classmethod
+    def INPUT_TYPES(cls):
+        prefix = {
+            "default": "guidance/trace",
+            "tooltip": "Name of the file, with an optional folder, below ComfyUI's output folder.",
+        }
+        samples = "The sampler's latent. Not read: it makes this node wait until sampling has ended."
+        return {
+            "required": {
+                "trace": ("GUIDANCE_TRACE", {"tooltip": "The trace of a Basin Escape node."}),
+                "filename_prefix": ("STRING", prefix),
+            },
+            "optional": {"samples": ("LATENT", {"tooltip": samples})},
+        }
+
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+    FUNCTION = "save"
+    CATEGORY = "basin escape"
+    DESCRIPTION = (
+        "Writes the guidance norms of the last runs (sixteen at most) as a JSON file into the output folder, for "
+        "analysis outside ComfyUI."
+    )
+    SEARCH_ALIASES = ["guidance norm", "json", "export", "memorization"]
+
+    def save(self, trace, filename_prefix, samples=None):
+        check_runs(trace)
+        if folder_paths is None:
+            raise RuntimeError("Save Guidance Trace needs a ComfyUI server, whose output folder it writes to.")
+        output = folder_paths.get_output_directory()
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, output)
+        file = f"{name}_{counter:05}_.json"
+        text = trace.to_json()
+        with open(os.path.join(folder, file), "x", encoding="utf-8") as target:
+            target.write(text)
+        return {"ui": {"text": [os.path.join(subfolder, file)]}}

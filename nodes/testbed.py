@@ -1,0 +1,39 @@
+from ..testbed.captions import MEMORIZED_CAPTIONS
+from ..testbed.denoiser import VARIANTS
+from ..testbed.distribution import render_pictures
+from ..testbed.loader import TestbedCLIP, TestbedVAE, load_model
+
+
+class LoadMemorizationTestbed:
+    @classmethod
+    def INPUT_TYPES(cls):
+        variant = {
+            "default": VARIANTS[0],
+            "tooltip": "What the model predicts: eps (the noise, as Stable Diffusion 1.5), v (velocity, as Stable "
+            "Diffusion 2.1) or flow (rectified flow). The distribution is the same.",
+        }
+        return {"required": {"variant": (list(VARIANTS), variant)}}
+
+    RETURN_TYPES = ("MODEL", "CLIP", "VAE", "IMAGE", "STRING")
+    RETURN_NAMES = ("model", "clip", "vae", "memorized", "prompts")
+    OUTPUT_TOOLTIPS = (
+        "The memorizing model. It makes pictures of 128x128 pixels only.",
+        "Its text encoder: knows sixteen titles, six colours and four shapes.",
+        "Its decoder: every latent pixel becomes 8x8.",
+        "The sixteen memorized images, to compare with.",
+        "The captions of the memorized images in the same order, one per line.",
+    )
+    FUNCTION = "load"
+    CATEGORY = "basin escape/testbed"
+    DESCRIPTION = (
+        "A small diffusion model that has memorized sixteen images and is known exactly, made in seconds without a "
+        "download: to see what memorization is and what each setting does. Set Empty Latent Image to 128x128. "
+        'A memorized prompt: "aurora red circle". An ordinary one: "red circle".'
+    )
+    SEARCH_ALIASES = ["memorization", "toy model", "example model", "testbed"]
+
+    def load(self, variant):
+        pictures = render_pictures()
+        vae = TestbedVAE()
+        memorized = vae.decode(pictures.means[: len(MEMORIZED_CAPTIONS)])
+        return load_model(pictures, variant), TestbedCLIP(), vae, memorized, "\n".join(MEMORIZED_CAPTIONS)
