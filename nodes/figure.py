@@ -87,7 +87,12 @@ def _draw_run(axes: Any, run: RunTrace, quantity: str, x_axis: str, newest: bool
         for sample, curve in enumerate(values.unbind(1)):
             colour = _sample_colour(sample, batch) if newest else colours["ink"]
             kind = {"drawstyle": "steps-post"} if quantity == SCALE else {}
-            line = {"color": colour, "linestyle": style, "linewidth": 2.0 if batch <= 4 else 1.2, "alpha": alpha}
+            line = {
+                "color": colour,
+                "linestyle": style,
+                "linewidth": 2.0 if batch <= 4 else 1.2,
+                "alpha": alpha,
+            }
             axes.plot(x, curve, label=label if newest and not sample else None, **line, **kind)
             step = int(run.transition_step[sample])
             if newest and step >= 0 and not run.gated[sample]:

@@ -38,7 +38,10 @@ class BasinEscapeKSampler:
                 "steps": ("INT", steps),
                 **CFG,
                 "sampler_name": (comfy.samplers.KSampler.SAMPLERS, {"tooltip": "The sampling algorithm."}),
-                "scheduler": (comfy.samplers.KSampler.SCHEDULERS, {"tooltip": "How the noise levels are spaced."}),
+                "scheduler": (
+                    comfy.samplers.KSampler.SCHEDULERS,
+                    {"tooltip": "How the noise levels are spaced."},
+                ),
                 "positive": ("CONDITIONING", {"tooltip": "The prompt."}),
                 "negative": ("CONDITIONING", {"tooltip": "The negative prompt; an empty one in the paper."}),
                 "latent_image": ("LATENT", {"tooltip": "The latent image to denoise."}),

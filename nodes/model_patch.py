@@ -20,7 +20,14 @@ class BasinEscapeModelPatch:
         "has left the attraction basin (Jain et al.). Works under every sampler node that runs a negative pass. "
         "With a negative prompt, the guider or the sampler node with `unconditional` is the better choice."
     )
-    SEARCH_ALIASES = ["memorization", "zero guidance", "opposite guidance", "cfg delay", "copy", "attraction basin"]
+    SEARCH_ALIASES = [
+        "memorization",
+        "zero guidance",
+        "opposite guidance",
+        "cfg delay",
+        "copy",
+        "attraction basin",
+    ]
 
     def patch(self, model, **widgets):
         trace = GuidanceTrace()

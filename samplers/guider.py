@@ -81,7 +81,15 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         run.skip(timestep)
         options = set_model_options_post_cfg_function(model_options.copy(), lambda args: prediction)
         return comfy.samplers.cfg_function(
-            self.inner_model, prediction, prediction, self.cfg, x, timestep, options, self.conds["positive"], used
+            self.inner_model,
+            prediction,
+            prediction,
+            self.cfg,
+            x,
+            timestep,
+            options,
+            self.conds["positive"],
+            used,
         )
 
     def _with_unconditional(self, run: Run, x: Tensor, timestep: Tensor, model_options: dict, seed) -> Tensor:
@@ -115,4 +123,3 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
 
     def _predict(self, conds: list, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
         return comfy.samplers.calc_cond_batch(self.inner_model, [conds], x, timestep, model_options)[0]
-

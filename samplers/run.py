@@ -8,7 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .guidance import BEFORE_TRANSITION, CONDITIONAL, OPPOSITE, per_sample, prediction_norms, rms, scale_before_transition
+from .guidance import (
+    BEFORE_TRANSITION,
+    CONDITIONAL,
+    OPPOSITE,
+    per_sample,
+    prediction_norms,
+    rms,
+    scale_before_transition,
+)
 from .settings import DYNAMIC, STATIC, Settings
 from .trace import RunTrace
 from .transition import FirstLocalMinimum, Observations, ascending, reached
@@ -74,7 +82,7 @@ class Run:
             self._decide(norms[0], level)
         self.place(level)
         if observed:
-            self._record(sigmas, timesteps, *norms, cfg)
+            self._record(sigmas, timesteps, norms, cfg)
 
     def place(self, sigma: float) -> None:
         """A static transition depends on the noise level alone, so the decision of a call is known before it."""
@@ -88,14 +96,14 @@ class Run:
         if self.settings.transition == DYNAMIC:
             self.on = self.on | self.found_minimum(d) | reached(sigma, self.latest_sigma)
 
-    def _record(self, sigmas: Tensor, timesteps: Tensor, d: Tensor, cond_norm: Tensor, uncond_norm: Tensor, cfg: float) -> None:
+    def _record(self, sigmas: Tensor, timesteps: Tensor, norms: Sequence[Tensor], cfg: float) -> None:
         if self.settings.mitigates:
             step = len(self.trace.observations)
             first_on = self.on & (self.trace.transition_step < 0)
             self.trace.transition_step = torch.where(first_on, step, self.trace.transition_step)
         before = scale_before_transition(self.settings.before_transition, self.settings.opposite_scale)
         scale = torch.where(self.on, cfg, before)
-        self.trace.observations.append(torch.stack([sigmas, timesteps, d, cond_norm, uncond_norm, scale]))
+        self.trace.observations.append(torch.stack([sigmas, timesteps, *norms, scale]))
 
     def select(self, after: Tensor, before: Tensor) -> Tensor:
         """`after` for the samples under CFG, `before` for the others, bit for bit."""
@@ -132,7 +140,7 @@ class Run:
         sigmas, timesteps = torch.stack([sigma, self.model_sampling.timestep(sigma)]).float().cpu()
         if self.observes(sigmas[0].item()):
             unknown = torch.full_like(sigmas, math.nan)
-            self._record(sigmas, timesteps, unknown, unknown, unknown, math.nan)
+            self._record(sigmas, timesteps, [unknown] * 3, math.nan)
 
     def warn_unguided(self) -> None:
         """Say once that there is nothing to switch."""
@@ -142,5 +150,3 @@ class Run:
                 "Basin Escape: no unconditional prediction in this run (cfg 1, or a guider without a negative "
                 "prompt), so there is no guidance to switch and none to record."
             )
-
-

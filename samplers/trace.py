@@ -60,7 +60,14 @@ class RunTrace:
         if rows.ndim != 3 or not rows.shape[2] == len(transition_step) == len(gated):
             raise ValueError("its lists differ in length")
         cfg = math.nan if data["cfg"] is None else float(data["cfg"])
-        return cls(Settings(**data["settings"]), cfg, int(data["elements"]), transition_step, gated, list(rows.unbind(1)))
+        return cls(
+            Settings(**data["settings"]),
+            cfg,
+            int(data["elements"]),
+            transition_step,
+            gated,
+            list(rows.unbind(1)),
+        )
 
 
 class GuidanceTrace:

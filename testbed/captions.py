@@ -21,8 +21,7 @@ WORDS = TITLES + COLOURS + SHAPES
 MEMORIZED_PAIRS = tuple((i % len(COLOURS), (i + i // 12) % len(SHAPES)) for i in range(len(TITLES)))
 
 MEMORIZED_CAPTIONS = tuple(
-    f"{title} {COLOURS[colour]} {SHAPES[shape]}"
-    for title, (colour, shape) in zip(TITLES, MEMORIZED_PAIRS, strict=True)
+    f"{title} {COLOURS[colour]} {SHAPES[shape]}" for title, (colour, shape) in zip(TITLES, MEMORIZED_PAIRS, strict=True)
 )
 ORDINARY_CAPTIONS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
 

@@ -40,9 +40,7 @@ class Pictures:
 def render_pictures() -> Pictures:
     """All pictures of the distribution, the same on every machine (numpy's legacy generator never changes)."""
     random = np.random.RandomState(SEED)
-    memorized = [
-        _render(*_layout(random), *(torch.tensor([index]) for index in pair)) for pair in MEMORIZED_PAIRS
-    ]
+    memorized = [_render(*_layout(random), *(torch.tensor([index]) for index in pair)) for pair in MEMORIZED_PAIRS]
     colour, shape = (index.flatten() for index in torch.meshgrid(
         torch.arange(len(COLOURS)), torch.arange(len(SHAPES)), indexing="ij"
     ))  # fmt: skip

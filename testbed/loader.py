@@ -1,5 +1,7 @@
 """The testbed as ComfyUI's MODEL, CLIP and VAE, for stock nodes."""
 
+from typing import Any
+
 import torch
 from comfy import latent_formats, model_management, supported_models_base
 from comfy.model_base import BaseModel, ModelType
@@ -8,7 +10,7 @@ from torch import Tensor
 
 from .captions import WORDS, embed, words
 from .denoiser import SCALE, ExactDenoiser
-from .distribution import Pictures
+from .distribution import SIZE, Pictures
 
 UPSCALE = 8
 MODEL_TYPES = {"eps": ModelType.EPS, "v": ModelType.V_PREDICTION, "flow": ModelType.FLOW}
@@ -21,6 +23,18 @@ class TestbedLatent(latent_formats.LatentFormat):
     latent_rgb_factors_bias = [0.0, 0.0, 0.0]
 
 
+class TestbedModel(BaseModel):
+    def extra_conds(self, **kwargs):
+        """What the host asks of every conditioning before it samples: the place to look at the latent's size."""
+        size = tuple(kwargs["noise"].shape[1:])
+        if size != (TestbedLatent.latent_channels, SIZE, SIZE):
+            raise ValueError(
+                f"latent_image has the size {'x'.join(map(str, size))}, but the memorization testbed makes 128x128 "
+                "pictures only (a latent of 3x16x16): set Empty Latent Image to width 128 and height 128."
+            )
+        return super().extra_conds(**kwargs)
+
+
 class TestbedConfig(supported_models_base.BASE):
     unet_config = {"disable_unet_model_creation": False}
     unet_extra_config = {}
@@ -31,10 +45,8 @@ class TestbedConfig(supported_models_base.BASE):
 def load_model(pictures: Pictures, variant: str) -> ModelPatcher:
     """The exact denoiser as a MODEL: SD 1.5's noise schedule for eps and v, rectified flow for flow."""
 
-    def build(device=None, operations=None, **kwargs):
-        return ExactDenoiser(pictures.means, variant)
-
-    model = BaseModel(TestbedConfig({}), MODEL_TYPES[variant], unet_model=build)
+    build: Any = lambda **config: ExactDenoiser(pictures.means, variant)  # noqa: E731
+    model = TestbedModel(TestbedConfig({}), MODEL_TYPES[variant], unet_model=build)
     return ModelPatcher(
         model,
         load_device=model_management.get_torch_device(),

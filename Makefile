@@ -1,0 +1,37 @@
+# `make demo` and `make test` need Python 3.10 or newer, and nothing else that is installed by hand.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint format bench test-server test-browser
+
+demo: .venv/installed
+	$(BIN)/python benchmarks/demo.py
+
+test: .venv/installed
+	$(BIN)/pytest $(ARGS)
+	@echo "tests/server and tests/browser: not run here (make test-server, make test-browser; see README.md)"
+
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+format: .venv/installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/installed
+	$(BIN)/python benchmarks/overhead.py
+
+# These two start a real ComfyUI: COMFYUI_PATH names the checkout, COMFYUI_PYTHON the interpreter it runs with.
+test-server: .venv/installed
+	$(BIN)/pytest tests/server $(ARGS)
+
+test-browser: .venv/installed node_modules
+	$(BIN)/pytest tests/browser $(ARGS)
+
+.venv/installed: requirements-dev.txt requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps notcomfy==0.1.0
+	touch $@

@@ -1,0 +1,116 @@
+"""`make demo`: a memorizing model with and without mitigation, on ComfyUI's own sampling library.
+
+Writes pictures, curves and traces to output/ and prints what was measured. Seeds: caption number i starts from seed i,
+pictures of one caption are one batch; 50 steps, Euler, guidance 7.5.
+"""
+
+import re
+import time
+from typing import Any
+
+import comfy.utils
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from measure import MEMORIZED, MEMORIZED_CAPTIONS, NODES, ORDINARY_CAPTIONS, GuidanceTrace, Measurement, measure
+from pack import ROOT
+from PIL import Image
+from tqdm import tqdm
+
+OUTPUT = ROOT / "output"
+SEEDS = 8
+# Halfway between the first-step norms (RMS) of ordinary and of memorized captions; the table prints both.
+GATE = 0.010
+MEMORIZED_PROMPTS = MEMORIZED_CAPTIONS[:8]
+ORDINARY_PROMPTS = ORDINARY_CAPTIONS[::3]
+
+OPPOSITE = {"before_transition": "opposite guidance"}
+SETTINGS = {
+    "no mitigation": {"transition": "off"},
+    "static, zero guidance, t = 500": {"transition": "static"},
+    "dynamic, zero guidance": {},
+    "dynamic, opposite guidance 2": OPPOSITE,
+    "dynamic, opposite, gate": {**OPPOSITE, "memorization_threshold": GATE},
+}
+ROWS = [(kind, name) for kind in ("memorized", "ordinary") for name in SETTINGS]
+SHOWN = ["no mitigation", "dynamic, zero guidance", "dynamic, opposite guidance 2"]
+
+
+def main() -> None:
+    comfy.utils.set_progress_bar_enabled(False)
+    started = time.perf_counter()
+    prompts = {"memorized": MEMORIZED_PROMPTS, "ordinary": ORDINARY_PROMPTS}
+    with tqdm(total=len(ROWS) * len(MEMORIZED_PROMPTS), unit="batch") as progress:
+        results = {
+            (kind, name): measure(prompts[kind], SEEDS, tick=progress.update, **SETTINGS[name]) for kind, name in ROWS
+        }
+    seconds = time.perf_counter() - started
+    OUTPUT.mkdir(exist_ok=True)
+    write_contact_sheet(results)
+    write_curves(results)
+    write_traces(results)
+    print_table(results)
+    print(f"\nComputed in {seconds:.0f} s. Pictures, curves and traces: {OUTPUT}")
+
+
+def print_table(results: dict[tuple[str, str], Measurement]) -> None:
+    print(
+        f"\n{SEEDS} seeds each of {len(MEMORIZED_PROMPTS)} memorized and {len(ORDINARY_PROMPTS)} ordinary captions:\n"
+    )
+    print("| prompts | setting | copied | similarity | alignment | transition step | model calls |")
+    print("|---|---|---|---|---|---|---|")
+    for (kind, name), result in results.items():
+        steps = result.transition_steps
+        switched = steps[steps >= 0].float()
+        step = f"{switched.mean():.1f}" if len(switched) else "-"
+        print(
+            f"| {kind} | {name} | {result.copy_rate:.2f} | {result.mean_similarity:.2f} | "
+            f"{result.mean_alignment:.2f} | {step} | {result.calls:.0f} |"
+        )
+    print("\nGuidance norm of the first step (RMS), from which to choose memorization_threshold:")
+    for kind in ("memorized", "ordinary"):
+        runs = results[kind, "no mitigation"].runs
+        norms = np.concatenate([run.quantity("guidance_norm")[0].numpy() / run.elements**0.5 for run in runs])
+        print(f"  {kind:9}  {norms.min():.4f} to {norms.max():.4f}, mean {norms.mean():.4f}")
+    print(f"  gate used  {GATE}")
+
+
+def write_contact_sheet(results: dict[tuple[str, str], Measurement]) -> None:
+    """A row per caption: the memorized image, then the same three start noises under each of SHOWN."""
+    figure = Figure(figsize=(11, 4.9), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    groups: Any = figure.subfigures(1, 1 + len(SHOWN), width_ratios=[1.9] + [3] * len(SHOWN), wspace=0.02)
+    columns = [("training image", [image[None] for image in MEMORIZED])]
+    columns += [(name, results["memorized", name].samples) for name in SHOWN]
+    for group, (title, samples) in zip(groups, columns, strict=True):
+        group.suptitle(title, fontsize=11)
+        grid = group.subplots(4, min(3, len(samples[0])), squeeze=False)
+        for row, caption in enumerate(MEMORIZED_PROMPTS[:4]):
+            for axes, sample in zip(grid[row], samples[row], strict=False):
+                axes.imshow((sample / 2 + 0.5).clamp(0, 1).movedim(0, -1))
+                axes.set(xticks=[], yticks=[])
+            if title == "training image":
+                grid[row, 0].set_ylabel(caption.replace(" ", "\n", 1), rotation=0, ha="right", va="center")
+    figure.savefig(OUTPUT / "contact-sheet.png")
+
+
+def write_curves(results: dict[tuple[str, str], Measurement]) -> None:
+    """The first caption's guidance norm, drawn by Plot Guidance Norm."""
+    for name in SHOWN:
+        trace = GuidanceTrace(results["memorized", name].runs[:1])
+        (plot,) = NODES["GuidanceNormPlot"]().plot(trace, "guidance norm", "timestep", "last", 768, 512, "light")
+        Image.fromarray((plot[0].numpy() * 255).round().astype(np.uint8)).save(OUTPUT / f"curve_{file_name(name)}.png")
+
+
+def write_traces(results: dict[tuple[str, str], Measurement]) -> None:
+    for (kind, name), result in results.items():
+        path = OUTPUT / f"trace_{kind}_{file_name(name)}.json"
+        path.write_text(GuidanceTrace(result.runs).to_json(), encoding="utf-8")
+
+
+def file_name(name: str) -> str:
+    return re.sub(r"\W+", "-", name)
+
+
+if __name__ == "__main__":
+    main()

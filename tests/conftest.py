@@ -1,0 +1,5 @@
+"""Load the pack the way ComfyUI does, before any test imports from it."""
+
+from pack import load_pack
+
+load_pack()

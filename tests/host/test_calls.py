@@ -1,0 +1,129 @@
+"""How often the model is asked: never more than stock, less where a pass is not used."""
+
+import pytest
+import torch
+from basin_escape.samplers.model_patch import patch_model
+from basin_escape.samplers.settings import Settings
+from basin_escape.samplers.trace import GuidanceTrace
+
+from .conftest import MEMORIZED, OTHER
+
+BATCH = 2
+
+
+def calls_per_sample(testbed, settings, steps=50, **options):
+    counted, calls = testbed.counted()
+    samples, run = testbed.guided(settings, MEMORIZED, model=counted, batch=BATCH, steps=steps, **options)
+    return calls() / BATCH, samples, run
+
+
+@pytest.mark.parametrize("sampler", ["euler", "heun", "dpmpp_sde"])
+@pytest.mark.parametrize("transition", ["off", "dynamic", "static"])
+def test_patch_and_guider_call_as_often_as_stock(testbed, sampler, transition):
+    plain, plain_calls = testbed.counted()
+    testbed.stock(MEMORIZED, model=plain, sampler=sampler)
+    counted, patch_calls = testbed.counted()
+    testbed.stock(MEMORIZED, model=patch_model(counted, Settings(transition), GuidanceTrace()), sampler=sampler)
+    assert patch_calls() == plain_calls()
+    assert calls_per_sample(testbed, Settings(transition), 12, sampler=sampler)[0] == plain_calls() / BATCH
+
+
+@pytest.mark.parametrize("before", ["zero guidance", "conditional only"])
+def test_a_static_transition_may_skip_the_unused_pass(testbed, before):
+    settings = Settings("static", before, static_percent=0.5)
+    full, expected, _ = calls_per_sample(testbed, settings)
+    calls, samples, run = calls_per_sample(testbed, settings, skip=True)
+    assert (full, calls) == (100, 75)
+    torch.testing.assert_close(samples, expected, rtol=0, atol=2e-3)
+    gap = run.quantity("guidance_norm").isnan().all(1)
+    assert gap.tolist() == [True] * 25 + [False] * 25
+    assert run.transition_step.tolist() == [25] * BATCH
+
+
+def test_skipping_keeps_what_cfg_pp_samplers_step_with(testbed):
+    settings = Settings("static", static_percent=0.5)
+    full, expected, _ = calls_per_sample(testbed, settings, 20, sampler="euler_cfg_pp")
+    calls, samples, _ = calls_per_sample(testbed, settings, 20, sampler="euler_cfg_pp", skip=True)
+    assert (full, calls) == (40, 30)
+    torch.testing.assert_close(samples, expected, rtol=0, atol=2e-3)
+    conditional = Settings("static", "conditional only", static_percent=0.5)
+    assert calls_per_sample(testbed, conditional, 20, sampler="euler_cfg_pp", skip=True)[0] == 40
+
+
+@pytest.mark.parametrize("settings", [Settings("dynamic"), Settings("static", "opposite guidance"), Settings("off")])
+def test_nothing_is_skipped_where_both_predictions_are_used(testbed, settings):
+    assert calls_per_sample(testbed, settings, 12, skip=True)[0] == 24
+
+
+def test_the_gate_of_a_static_transition_needs_both_predictions_once(testbed):
+    mitigated = Settings("static", memorization_threshold=0.001)
+    assert calls_per_sample(testbed, mitigated, 50, skip=True)[0] == 76
+    gated = Settings("static", memorization_threshold=0.9)
+    assert calls_per_sample(testbed, gated, 50, skip=True)[0] == 100
+
+
+class TestThirdPass:
+    """The unconditional conditioning beside a negative prompt."""
+
+    options = {"negative": OTHER, "unconditional": ""}
+
+    def test_a_static_transition_needs_none(self, testbed):
+        assert calls_per_sample(testbed, Settings("static"), **self.options)[0] == 100
+        assert calls_per_sample(testbed, Settings("static"), skip=True, **self.options)[0] == 75
+
+    def test_off_needs_none(self, testbed):
+        assert calls_per_sample(testbed, Settings("off"), **self.options)[0] == 100
+
+    def test_a_dynamic_transition_needs_one_where_samples_differ(self, testbed, settings):
+        calls, _, run = calls_per_sample(testbed, settings, **self.options)
+        first, last = run.transition_step.min().item(), run.transition_step.max().item()
+        assert 0 < first < last
+        assert calls == 100 + (last - first) + 1
+
+    def test_a_deadline_for_all_needs_one(self, testbed):
+        # No sample can have a minimum in the first two observations.
+        calls, _, run = calls_per_sample(testbed, Settings(latest_percent=0.02), **self.options)
+        assert run.transition_step.tolist() == [1] * BATCH
+        assert calls == 100 + 1
+
+    def test_a_gate_needs_one_where_it_decides(self, testbed):
+        assert calls_per_sample(testbed, Settings(memorization_threshold=0.9), **self.options)[0] == 100 + 1
+
+
+def test_before_the_transition_the_negative_prompt_has_no_say(testbed):
+    never = Settings("static", static_percent=1.0)
+    opposite = Settings("static", "opposite guidance", static_percent=1.0)
+    for settings in (never, opposite):
+        one, _ = testbed.guided(settings, MEMORIZED, negative=OTHER, unconditional="")
+        other, _ = testbed.guided(settings, MEMORIZED, negative="blue cross", unconditional="")
+        empty, _ = testbed.guided(settings, MEMORIZED, negative="")
+        assert torch.equal(one, other) and torch.equal(one, empty)
+
+
+@pytest.mark.parametrize("sampler", ["euler", "euler_cfg_pp"])
+def test_after_the_transition_the_negative_prompt_counts(testbed, sampler):
+    settings = Settings("static", static_percent=0.2)
+    one, _ = testbed.guided(settings, MEMORIZED, negative=OTHER, unconditional="", sampler=sampler)
+    other, _ = testbed.guided(settings, MEMORIZED, negative="blue cross", unconditional="", sampler=sampler)
+    assert (one - other).abs().amax((1, 2, 3)).min() > 0.01
+
+
+@pytest.mark.parametrize("sampler", ["euler", "euler_cfg_pp"])
+def test_the_transition_does_not_depend_on_the_negative_prompt(testbed, settings, sampler):
+    options = {"steps": 30, "sampler": sampler}
+    one, run = testbed.guided(settings, MEMORIZED, negative=OTHER, unconditional="", **options)
+    other, same = testbed.guided(settings, MEMORIZED, negative="blue cross", unconditional="", **options)
+    _, empty = testbed.guided(settings, MEMORIZED, negative="", **options)
+    assert torch.equal(run.transition_step, same.transition_step)
+    assert torch.equal(run.transition_step, empty.transition_step) and run.transition_step.max() > 0
+    assert not torch.equal(one, other)
+
+
+def test_a_batch_with_a_negative_prompt_is_its_samples_one_by_one(testbed, settings):
+    options = {"negative": OTHER, "unconditional": "", "steps": 30}
+    samples, run = testbed.guided(settings, MEMORIZED, batch=4, **options)
+    assert len(run.transition_step.unique()) > 1
+    for sample, noise in enumerate(testbed.noise(4)):
+        alone, run_alone = testbed.guided(settings, MEMORIZED, noise=noise[None], **options)
+        assert run_alone.transition_step.item() == run.transition_step[sample]
+        torch.testing.assert_close(samples[sample], alone[0], rtol=0, atol=5e-3)

@@ -1,0 +1,214 @@
+"""The nodes as ComfyUI sees them: sockets, tooltips, validation, pictures."""
+
+import math
+
+import comfy.sample
+import comfy.samplers
+import pytest
+import torch
+from basin_escape.nodes.figure import CURVES, THEMES, X_AXES, describe_transition
+from basin_escape.samplers.settings import Settings
+from basin_escape.samplers.trace import GuidanceTrace
+from measure import NODES, WIDGETS, pack
+from pack import ROOT
+
+from .conftest import MEMORIZED
+
+SHARED = [
+    "transition",
+    "before_transition",
+    "opposite_scale",
+    "static_percent",
+    "latest_percent",
+    "memorization_threshold",
+]
+# Saved workflows refer to these: inputs in their order, outputs by place.
+SOCKETS = {
+    "BasinEscapeModelPatch": (["model", *SHARED], ["model", "trace"]),
+    "BasinEscapeGuider": (
+        ["model", "positive", "negative", "cfg", *SHARED, "skip_unused_pass", "unconditional"],
+        ["guider", "trace"],
+    ),
+    "BasinEscapeKSampler": (
+        ["model", "seed", "steps", "cfg", "sampler_name", "scheduler", "positive", "negative", "latent_image"]
+        + ["denoise", *SHARED, "skip_unused_pass", "unconditional"],
+        ["latent", "trace"],
+    ),
+    "GuidanceNormPlot": (["trace", "quantity", "x_axis", "run", "width", "height", "theme", "samples"], ["plot"]),
+    "SaveGuidanceTrace": (["trace", "filename_prefix", "samples"], []),
+    "LoadMemorizationTestbed": (["variant"], ["model", "clip", "vae", "memorized", "prompts"]),
+}
+
+
+def inputs(node):
+    return {name: spec for group in node.INPUT_TYPES().values() for name, spec in group.items()}
+
+
+def test_ids_and_sockets_are_those_of_saved_workflows():
+    names = {key: (list(inputs(node)), list(getattr(node, "RETURN_NAMES", []))) for key, node in NODES.items()}
+    assert names == SOCKETS
+    assert list(pack.NODE_DISPLAY_NAME_MAPPINGS) == list(NODES)
+
+
+@pytest.mark.parametrize("key", SOCKETS)
+def test_every_input_and_output_has_a_tooltip_and_every_node_a_help_page(key):
+    node = NODES[key]
+    for name, (_, options) in inputs(node).items():
+        assert len(options["tooltip"]) > 10, name
+    assert len(getattr(node, "OUTPUT_TOOLTIPS", ())) == len(node.RETURN_TYPES)
+    assert node.DESCRIPTION and node.SEARCH_ALIASES and node.CATEGORY.startswith("basin escape")
+    page = (ROOT / "web" / "docs" / f"{key}.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in inputs(node))
+
+
+def run_ksampler(testbed, **changes):
+    arguments = {
+        "model": testbed.model,
+        "seed": 3,
+        "positive": testbed.encode(MEMORIZED),
+        "negative": testbed.encode(""),
+        "latent_image": testbed.latent(),
+        **WIDGETS,
+        "steps": 8,
+        **changes,
+    }
+    return NODES["BasinEscapeKSampler"]().sample(**arguments)
+
+
+def run_guider(testbed, **changes):
+    arguments = {"model": testbed.model, "positive": testbed.encode(MEMORIZED), "negative": testbed.encode("")}
+    widgets = {name: WIDGETS[name] for name in ("cfg", *SHARED, "skip_unused_pass")}
+    return NODES["BasinEscapeGuider"]().get_guider(**{**arguments, **widgets, **changes})
+
+
+def run_patch(testbed, **changes):
+    return NODES["BasinEscapeModelPatch"]().patch(testbed.model, **{name: WIDGETS[name] for name in SHARED} | changes)
+
+
+def test_the_sampler_node_is_stock_ksampler_when_off(testbed):
+    latent = {"samples": torch.zeros(2, 4, 16, 16), "batch_index": [4, 1]}
+    out, trace = run_ksampler(testbed, latent_image=latent, transition="off", sampler_name="dpm_2", denoise=0.8)
+    empty = comfy.sample.fix_empty_latent_channels(testbed.model, latent["samples"])
+    expected = testbed.stock(
+        MEMORIZED,
+        noise=comfy.sample.prepare_noise(empty, 3, [4, 1]),
+        steps=8,
+        sampler="dpm_2",
+        denoise=0.8,
+    )
+    # The fixture's seed is another one: no sampler here draws noise after the start.
+    assert torch.equal(out["samples"], expected) and out["batch_index"] == [4, 1]
+    assert len(trace.runs) == 1
+
+
+def test_the_sampler_node_takes_a_mask(testbed):
+    image = testbed.vae.encode(testbed.memorized[:1])
+    mask = torch.zeros(1, 128, 128)
+    mask[:, :, 64:] = 1
+    out, _ = run_ksampler(testbed, latent_image={"samples": image, "noise_mask": mask}, steps=12)
+    torch.testing.assert_close(out["samples"][..., :8], image[..., :8], rtol=0, atol=1e-3)
+    assert (out["samples"][..., 8:] - image[..., 8:]).abs().max() > 0.1 and "noise_mask" in out
+
+
+def test_the_three_sampling_nodes_are_one_rule(testbed):
+    widgets = {"before_transition": "opposite guidance", "latest_percent": 1.0}
+    out, trace = run_ksampler(testbed, steps=30, **widgets)
+    noise = comfy.sample.prepare_noise(torch.zeros(2, 3, 16, 16), 3)
+    sigmas = comfy.samplers.KSampler(testbed.model, 30, "cpu", "euler", "normal").sigmas
+    guider, guider_trace = run_guider(testbed, **widgets)
+    euler = comfy.samplers.sampler_object("euler")
+    guided = guider.sample(noise, torch.zeros_like(noise), euler, sigmas, disable_pbar=True)
+    patched, patch_trace = run_patch(testbed, **widgets)
+    stock = testbed.stock(MEMORIZED, model=patched, noise=noise, steps=30)
+    assert torch.equal(out["samples"], guided) and torch.equal(guided, stock)
+    steps = [handle.runs[0].transition_step.tolist() for handle in (trace, guider_trace, patch_trace)]
+    assert steps[0] == steps[1] == steps[2]
+
+
+BAD_WIDGETS = [
+    ({"opposite_scale": math.nan}, "opposite_scale is nan"),
+    ({"static_percent": 1.2}, "static_percent is 1.2"),
+    ({"latest_percent": 0.0}, "latest_percent is 0 while transition is dynamic"),
+    ({"memorization_threshold": -1.0}, "memorization_threshold is -1.0"),
+]
+BAD_INPUTS = [
+    ({"cfg": math.nan}, "cfg is nan"),
+    ({"positive": []}, "positive is an empty conditioning"),
+    ({"negative": []}, "negative is an empty conditioning"),
+    ({"unconditional": []}, "unconditional is an empty conditioning"),
+]
+
+
+@pytest.mark.parametrize("run", [run_ksampler, run_guider])
+@pytest.mark.parametrize(("changes", "message"), BAD_WIDGETS + BAD_INPUTS)
+def test_bad_input_is_refused_before_sampling(testbed, run, changes, message):
+    counted, calls = testbed.counted()
+    with pytest.raises(ValueError, match=message):
+        run(testbed, model=counted, **changes)
+    assert calls() == 0
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD_WIDGETS)
+def test_bad_widgets_are_refused_by_the_model_patch(testbed, changes, message):
+    with pytest.raises(ValueError, match=message):
+        run_patch(testbed, **changes)
+
+
+@pytest.mark.parametrize("size", [(3, 64, 64), (3, 16, 8), (3, 8, 8)])
+def test_the_testbed_refuses_a_latent_of_another_size(testbed, size):
+    counted, calls = testbed.counted()
+    shape = "x".join(map(str, size))
+    with pytest.raises(ValueError, match=f"latent_image has the size {shape}.*width 128"):
+        run_ksampler(testbed, model=counted, latent_image={"samples": torch.zeros(1, *size)})
+    assert calls() == 0
+
+
+@pytest.mark.parametrize("key", ["GuidanceNormPlot", "SaveGuidanceTrace"])
+def test_a_trace_without_runs_is_refused(key):
+    widgets = [CURVES, X_AXES, "last", 512, 512, "light"] if key == "GuidanceNormPlot" else ["trace"]
+    node = NODES[key]()
+    with pytest.raises(ValueError, match=r"trace has no runs.*Connect the sampler's latent to `samples`"):
+        getattr(node, node.FUNCTION)(GuidanceTrace(), *widgets)
+
+
+def test_saving_needs_a_server(testbed):
+    _, trace = run_ksampler(testbed)
+    with pytest.raises(RuntimeError, match="needs a ComfyUI server"):
+        NODES["SaveGuidanceTrace"]().save(trace, "trace")
+
+
+@pytest.fixture(scope="module")
+def traces(testbed):
+    """One sample and sixteen, of each kind of transition."""
+    gate = Settings(memorization_threshold=0.0175, latest_percent=1.0)
+    return [
+        GuidanceTrace([testbed.guided(settings, MEMORIZED, batch=batch)[1]])
+        for settings in (Settings(), Settings("static"), Settings("off"), gate)
+        for batch in (1, 16)
+    ]
+
+
+@pytest.mark.parametrize("quantity", CURVES)
+@pytest.mark.parametrize("x_axis", X_AXES)
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_plot_is_a_picture_of_its_size(traces, quantity, x_axis, theme):
+    for trace in traces:
+        (plot,) = NODES["GuidanceNormPlot"]().plot(trace, quantity, x_axis, "all", 640, 400, theme)
+        assert plot.shape == (1, 400, 640, 3) and plot.dtype == torch.float32
+        assert 0 <= plot.min() < plot.max() <= 1
+        corner = plot[0, 0, 0].mean()
+        assert corner > 0.9 if theme == "light" else corner < 0.2
+
+
+def test_a_skipped_pass_is_a_gap_and_no_error(testbed):
+    _, run = testbed.guided(Settings("static"), MEMORIZED, skip=True)
+    NODES["GuidanceNormPlot"]().plot(GuidanceTrace([run]), "guidance norm", "timestep", "last", 512, 400, "dark")
+
+
+def test_the_transition_is_described_in_words(traces):
+    words = [describe_transition(trace.runs[0]) for trace in traces]
+    step = traces[0].runs[0].transition_step.item()
+    timestep = traces[0].runs[0].quantity("timestep")[step, 0]
+    assert words[0] == f"CFG from step {step}, t = {timestep:.0f}"
+    assert words[3] == "CFG from steps 6 to 6 in 16 of 16 images" and words[4] == words[5] == "plain CFG"
+    assert "not memorized: plain CFG" in words[7]

@@ -1,0 +1,163 @@
+"""A run's state begins and ends with it, and what outlives it is numbers."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from basin_escape.samplers.model_patch import patch_model
+from basin_escape.samplers.settings import Settings
+from basin_escape.samplers.trace import RUNS_KEPT, GuidanceTrace
+
+from .conftest import MEMORIZED, OTHER
+
+SETTINGS = Settings("dynamic", "opposite guidance", latest_percent=0.8)
+
+
+def fresh(testbed, **options):
+    return testbed.stock(MEMORIZED, model=patch_model(testbed.model, SETTINGS, GuidanceTrace()), **options)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_after(model, calls):
+    """A clone of the model that raises at the given call."""
+    made = 0
+
+    def wrapper(apply_model, args):
+        nonlocal made
+        made += 1
+        if made == calls:
+            raise Interrupted
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    interrupted = model.clone()
+    interrupted.set_model_unet_function_wrapper(wrapper)
+    return interrupted
+
+
+def test_a_patched_model_sampled_twice_gives_the_same_twice(testbed):
+    patched = patch_model(testbed.model, SETTINGS, trace := GuidanceTrace())
+    first, second = (testbed.stock(MEMORIZED, model=patched, steps=20) for _ in range(2))
+    assert torch.equal(first, second) and torch.equal(first, fresh(testbed, steps=20))
+    assert len(trace.runs) == 2
+    assert torch.equal(trace.runs[0].quantity("guidance_norm"), trace.runs[1].quantity("guidance_norm"))
+
+
+@pytest.mark.parametrize("denoise", [1.0, 0.5])
+@pytest.mark.parametrize("calls", [1, 4, 11])
+def test_an_interrupted_run_leaves_the_next_one_untouched(testbed, calls, denoise):
+    patched = patch_model(testbed.model, SETTINGS, GuidanceTrace())
+    with pytest.raises(Interrupted):
+        testbed.stock(MEMORIZED, model=interrupt_after(patched, calls), steps=20)
+    samples = testbed.stock(MEMORIZED, model=patched, steps=20, denoise=denoise)
+    assert torch.equal(samples, fresh(testbed, steps=20, denoise=denoise))
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [{"steps": 20}, {"steps": 8}],
+        [{"steps": 20}, {"steps": 10, "denoise": 0.5}, {"steps": 20, "denoise": 0.9}],
+        [{"steps": 10, "denoise": 0.5}, {"steps": 20}],
+        [{"steps": 20, "batch": 1}, {"steps": 20, "batch": 3}],
+        [{"steps": 20, "sampler": "heun"}, {"steps": 20, "sampler": "dpmpp_2m"}],
+    ],
+)
+def test_two_samplers_that_share_a_patched_model_do_not_meet(testbed, runs):
+    patched = patch_model(testbed.model, SETTINGS, GuidanceTrace())
+    for options in runs:
+        assert torch.equal(testbed.stock(MEMORIZED, model=patched, **options), fresh(testbed, **options))
+
+
+def test_a_clone_of_a_patched_model_records_into_the_same_trace(testbed):
+    patched = patch_model(testbed.model, SETTINGS, trace := GuidanceTrace())
+    assert torch.equal(testbed.stock(MEMORIZED, model=patched.clone()), fresh(testbed))
+    assert len(trace.runs) == 1
+
+
+def test_two_patches_in_a_row_do_not_share_a_run(testbed):
+    """The second one sees the first one's result as its host's: both mitigate."""
+    early, late = Settings("static", static_percent=0.2), Settings("static", static_percent=0.6)
+    once = patch_model(testbed.model, late, GuidanceTrace())
+    first, second = GuidanceTrace(), GuidanceTrace()
+    twice = patch_model(patch_model(testbed.model, early, first), late, second)
+    assert torch.equal(testbed.stock(MEMORIZED, model=twice), testbed.stock(MEMORIZED, model=once))
+    assert [len(trace.runs[0].observations) for trace in (first, second)] == [12, 12]
+
+
+def test_the_model_that_was_handed_in_is_not_changed(testbed):
+    before = dict(testbed.model.model_options)
+    patch_model(testbed.model, SETTINGS, GuidanceTrace())
+    assert testbed.model.model_options == before
+
+
+def test_the_guider_keeps_nothing_between_runs(testbed):
+    from basin_escape.samplers.guider import BasinEscapeCFGGuider
+
+    guider = BasinEscapeCFGGuider(testbed.model, SETTINGS, GuidanceTrace())
+    before = set(vars(guider))
+    guider.set_conds(testbed.encode(MEMORIZED), testbed.encode(OTHER))
+    guider.set_cfg(7.5)
+    import comfy.samplers
+
+    sigmas = comfy.samplers.KSampler(testbed.model, 8, "cpu", "euler", "normal").sigmas
+    noise = testbed.noise()
+    arguments = (noise, torch.zeros_like(noise), comfy.samplers.sampler_object("euler"), sigmas)
+    first = guider.sample(*arguments, disable_pbar=True)
+    assert set(vars(guider)) == before
+    with pytest.raises(Interrupted):
+        guider.model_patcher = interrupt_after(testbed.model, 3)
+        guider.model_options = guider.model_patcher.model_options
+        guider.sample(*arguments, disable_pbar=True)
+    assert "run" not in vars(guider) and len(guider.trace.runs) == 1
+    guider.model_patcher, guider.model_options = testbed.model, testbed.model.model_options
+    assert torch.equal(guider.sample(*arguments, disable_pbar=True), first)
+
+
+def test_the_trace_is_bounded_and_holds_numbers_only(testbed):
+    patched = patch_model(testbed.model, SETTINGS, trace := GuidanceTrace())
+    for steps in range(1, RUNS_KEPT + 3):
+        samples = testbed.stock(MEMORIZED, model=patched, steps=steps)
+    assert [len(run.observations) for run in trace.runs] == list(range(3, RUNS_KEPT + 3))
+    held = [tensor for run in trace.runs for tensor in (*run.observations, run.transition_step, run.gated)]
+    assert max(tensor.numel() for tensor in held) == 6 * len(samples)
+
+
+def test_a_finished_run_lets_its_latents_go(testbed):
+    """Everything that the hook was handed is gone once the run is over, while patch and trace live on."""
+    seen = []
+
+    def spy(args):
+        seen.extend(weakref.ref(args[name]) for name in ("input", "denoised", "cond_denoised", "uncond_denoised"))
+        return args["denoised"]
+
+    patched = patch_model(testbed.model, SETTINGS, GuidanceTrace())
+    patched.set_model_sampler_post_cfg_function(spy)
+    testbed.stock(MEMORIZED, model=patched)
+    gc.collect()
+    assert len(seen) == 48 and not any(reference() is not None for reference in seen)
+
+
+@pytest.mark.parametrize("guider", [False, True])
+def test_a_run_without_guidance_passes_through_and_says_so_once(testbed, guider, caplog):
+    """A guider without a negative prompt: stock result, no record, one warning."""
+    import comfy.samplers
+
+    noise, trace = testbed.noise(), GuidanceTrace()
+    model = testbed.model if guider else patch_model(testbed.model, SETTINGS, trace)
+    expected = testbed.stock(MEMORIZED, cfg=1.0)
+    if guider:
+        samples, run = testbed.guided(Settings("off"), MEMORIZED, cfg=1.0)
+        assert run is None
+    else:
+        basic = comfy.samplers.CFGGuider(model)
+        basic.inner_set_conds({"positive": testbed.encode(MEMORIZED)})
+        sigmas = comfy.samplers.KSampler(model, 12, "cpu", "euler", "normal").sigmas
+        samples = basic.sample(
+            noise, torch.zeros_like(noise), comfy.samplers.sampler_object("euler"), sigmas, disable_pbar=True
+        )
+    assert torch.equal(samples, expected) and trace.runs == []
+    assert sum("no guidance to switch" in message for message in caplog.messages) == 1

@@ -1,0 +1,82 @@
+"""Where nothing is mitigated, every bit is stock ComfyUI's."""
+
+import pytest
+import torch
+from basin_escape.samplers.model_patch import patch_model
+from basin_escape.samplers.settings import Settings
+from basin_escape.samplers.trace import GuidanceTrace
+
+from .conftest import MEMORIZED, ORDINARY
+
+SAMPLERS = ("euler", "dpmpp_2m", "heun", "dpmpp_sde", "euler_cfg_pp")
+UNTOUCHED = {
+    "off": Settings("off"),
+    "static percent of 0": Settings("static", "opposite guidance", static_percent=0.0),
+    "gated": Settings("dynamic", "opposite guidance", memorization_threshold=0.010),
+    "gated, static": Settings("static", memorization_threshold=0.010),
+}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("case", UNTOUCHED)
+def test_the_model_patch_is_stock(testbed, case, sampler):
+    trace = GuidanceTrace()
+    patched = patch_model(testbed.model, UNTOUCHED[case], trace)
+    expected = testbed.stock(ORDINARY, sampler=sampler)
+    assert torch.equal(testbed.stock(ORDINARY, model=patched, sampler=sampler), expected)
+    if case.startswith("gated"):
+        assert trace.runs[-1].gated.all()
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("case", UNTOUCHED)
+@pytest.mark.parametrize(("negative", "unconditional"), [("", None), ("dusk", "")])
+def test_the_guider_is_stock(testbed, case, sampler, negative, unconditional):
+    expected = testbed.stock(ORDINARY, negative=negative, sampler=sampler)
+    samples, _ = testbed.guided(
+        UNTOUCHED[case], ORDINARY, negative=negative, unconditional=unconditional, sampler=sampler
+    )
+    assert torch.equal(samples, expected)
+
+
+@pytest.mark.parametrize("cfg", [1.0, 7.5])
+def test_off_makes_no_call_more_than_stock(testbed, cfg):
+    plain, plain_calls = testbed.counted()
+    patched, patched_calls = testbed.counted()
+    expected = testbed.stock(MEMORIZED, model=plain, cfg=cfg)
+    off = patch_model(patched, Settings("off"), GuidanceTrace())
+    assert torch.equal(testbed.stock(MEMORIZED, model=off, cfg=cfg), expected)
+    assert patched_calls() == plain_calls() == 2 * 12 * (1 if cfg == 1.0 else 2)
+    guided, guided_calls = testbed.counted()
+    assert torch.equal(testbed.guided(Settings("off"), MEMORIZED, model=guided, cfg=cfg)[0], expected)
+    assert guided_calls() == plain_calls()
+
+
+def test_one_gated_sample_in_a_batch_is_stock_and_the_other_is_not(testbed):
+    # The first-step norms of two start noises differ: a threshold between them gates one of the two.
+    _, run = testbed.guided(Settings("off"), MEMORIZED)
+    first = run.quantity("guidance_norm")[0] / run.elements**0.5
+    settings = Settings("dynamic", memorization_threshold=first.mean().item())
+    samples, run = testbed.guided(settings, MEMORIZED)
+    stock = testbed.stock(MEMORIZED)
+    assert run.gated.tolist() == (first < first.mean()).tolist()
+    for sample in range(2):
+        assert torch.equal(samples[sample], stock[sample]) == run.gated[sample].item()
+
+
+def test_a_run_that_adds_noise_is_stock(testbed):
+    import comfy.samplers
+    from basin_escape.samplers.guider import BasinEscapeCFGGuider
+
+    sigmas = comfy.samplers.calculate_sigmas(testbed.model.get_model_object("model_sampling"), "normal", 6)[:-1].flip(0)
+    results = []
+    for guider in (
+        comfy.samplers.CFGGuider(testbed.model),
+        BasinEscapeCFGGuider(testbed.model, Settings(), GuidanceTrace()),
+    ):
+        guider.set_conds(testbed.encode(MEMORIZED), testbed.encode(""))
+        guider.set_cfg(2.0)
+        noise = torch.zeros(2, 3, 16, 16)
+        image = testbed.vae.encode(testbed.memorized[:2])
+        results.append(guider.sample(noise, image, comfy.samplers.sampler_object("euler"), sigmas, disable_pbar=True))
+    assert torch.equal(*results)

@@ -1,0 +1,33 @@
+"""What an import may bring along, each seen in a Python of its own."""
+
+import subprocess
+import sys
+
+from pack import ROOT
+
+PURE = ("guidance", "transition", "settings", "trace", "run")
+
+
+def modules_after(code):
+    """The top-level modules that are loaded after `code`."""
+    code += "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "benchmarks"
+    )
+    return set(result.stdout.split())
+
+
+def test_the_pure_rules_import_torch_alone():
+    code = f"""
+import importlib, sys, types
+package = types.ModuleType("samplers")
+package.__path__ = [{str(ROOT / "samplers")!r}]
+sys.modules["samplers"] = package
+for name in {PURE!r}:
+    importlib.import_module("samplers." + name)
+"""
+    assert modules_after(code) & {"comfy", "numpy", "matplotlib", "torch"} <= modules_after("import torch")
+
+
+def test_the_pack_does_not_import_matplotlib_before_a_plot_is_drawn():
+    assert "matplotlib" not in modules_after("from pack import load_pack; load_pack()")

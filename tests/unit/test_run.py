@@ -1,0 +1,157 @@
+import math
+
+import pytest
+import torch
+from basin_escape.samplers.run import Run
+from basin_escape.samplers.settings import Settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+SCHEDULE = [10.0, 8.0, 6.0, 5.0, 4.0, 2.0, 0.0]
+CFG = 7.5
+
+
+class LinearSampling:
+    """A noise schedule that is easy to do in one's head."""
+
+    def percent_to_sigma(self, percent):
+        return 10.0 * (1 - percent)
+
+    def timestep(self, sigma):
+        return sigma * 100
+
+
+def make_run(settings, batch=1, sigmas=SCHEDULE):
+    return Run(settings, LinearSampling(), batch, elements=4, sigmas=sigmas, cfg=CFG)
+
+
+def call(run, norms, sigma):
+    """One model call whose guidance has the given L2 norms; returns which samples came out as the host's."""
+    batch = len(norms)
+    x, uncond = torch.zeros(batch, 4), torch.full((batch, 4), 1.0)
+    cond = uncond - torch.tensor(norms)[:, None] * sigma / 2  # norm of four equal elements: twice one of them
+    host = torch.full((batch, 4), 99.0)
+    run.observe(x, cond, uncond, torch.full((batch,), sigma), CFG)
+    result = run.apply(host, cond, uncond)
+    under_cfg = (result == host).all(1)
+    assert (under_cfg | (result == uncond).all(1)).all()
+    return under_cfg.tolist()
+
+
+def drive(run, norms):
+    """norms: [samples][calls], one call per level of SCHEDULE. Returns [samples][calls]."""
+    calls = [call(run, list(column), sigma) for column, sigma in zip(zip(*norms, strict=True), SCHEDULE, strict=False)]
+    return [list(sample) for sample in zip(*calls, strict=True)]
+
+
+def test_the_dynamic_switch_includes_the_observation_that_reveals_the_minimum():
+    run = make_run(Settings(latest_percent=1.0), batch=2)
+    falls, never = [3.0, 2.0, 3.0, 9.0, 1.0, 1.0], [3.0, 4.0, 3.0, 2.0, 1.0, 0.5]
+    assert drive(run, [falls, never]) == [[False, False, True, True, True, True], [False] * 6]
+    assert run.trace.transition_step.tolist() == [2, -1]
+    torch.testing.assert_close(run.trace.quantity("guidance_norm"), torch.tensor([falls, never]).T)
+    assert run.trace.quantity("scale").T.tolist() == [[0.0, 0.0] + [CFG] * 4, [0.0] * 6]
+    assert run.trace.quantity("sigma")[:, 0].tolist() == SCHEDULE[:-1]
+    assert run.trace.quantity("timestep")[:, 1].tolist() == [100 * sigma for sigma in SCHEDULE[:-1]]
+
+
+def test_the_deadline_acts_where_no_minimum_was_seen():
+    run = make_run(Settings(latest_percent=0.5), batch=2)
+    states = drive(run, [[6.0, 5.0, 4.0, 3.0, 2.0, 1.0], [6.0, 5.0, 6.0, 3.0, 2.0, 1.0]])
+    assert states == [[False, False, False, True, True, True], [False, False, True, True, True, True]]
+
+
+def test_a_static_transition_is_the_noise_level_of_its_percent():
+    run = make_run(Settings("static", static_percent=0.5))
+    assert drive(run, [[1.0] * 6]) == [[False, False, False, True, True, True]]
+    assert run.trace.transition_step.tolist() == [3]
+
+
+def test_a_static_transition_has_no_state():
+    run = make_run(Settings("static", static_percent=0.5))
+    assert [call(run, [1.0], sigma) for sigma in (10.0, 5.0, 8.0, 4.0)] == [[False], [True], [False], [True]]
+
+
+def test_the_gate_judges_the_first_observation_in_rms():
+    # Four elements: an L2 norm of 0.2 is an RMS of 0.1.
+    run = make_run(Settings(memorization_threshold=0.1), batch=3)
+    falls = [1.0, 0.5, 1.0, 1.0, 1.0, 1.0]
+    states = drive(run, [[0.19, *falls[1:]], [0.21, *falls[1:]], [0.21, 0.1, 0.05, 0.04, 0.03, 0.02]])
+    assert [sample[:3] for sample in states] == [[True] * 3, [False] * 3, [False] * 3]
+    assert run.trace.gated.tolist() == [True, False, False]
+    assert run.trace.transition_step.tolist()[0] == 0
+
+
+def test_the_gate_works_for_a_static_transition_too():
+    run = make_run(Settings("static", memorization_threshold=0.1), batch=2)
+    assert [sample[:3] for sample in drive(run, [[0.1] * 6, [0.3] * 6])] == [[True] * 3, [False] * 3]
+
+
+def test_off_changes_nothing_and_records():
+    run = make_run(Settings("off"))
+    assert drive(run, [[3.0, 2.0, 3.0, 4.0, 5.0, 6.0]]) == [[True] * 6]
+    assert run.trace.transition_step.tolist() == [-1]
+    assert run.trace.quantity("scale").flatten().tolist() == [CFG] * 6
+
+
+def test_an_ascending_schedule_passes_through():
+    run = make_run(Settings(), sigmas=SCHEDULE[::-1])
+    assert [call(run, [1.0], sigma) for sigma in (2.0, 4.0, 10.0)] == [[True]] * 3
+    assert not run.mitigates and run.trace.observations == []
+
+
+def test_between_observations_the_decision_holds():
+    run = make_run(Settings(latest_percent=1.0))
+    calls = [(10.0, 3.0), (9.0, 1.0), (8.0, 2.0), (7.0, 9.0), (6.0, 3.0), (7.0, 0.0), (5.0, 1.0)]
+    assert [call(run, [norm], sigma)[0] for sigma, norm in calls] == [False] * 4 + [True] * 3
+    assert run.trace.quantity("guidance_norm").flatten().tolist() == [3.0, 2.0, 3.0, 1.0]
+
+
+@given(st.lists(st.lists(st.floats(0.125, 8, width=16), min_size=6, max_size=6), min_size=1, max_size=4))
+def test_a_batch_is_its_samples_one_by_one(norms):
+    settings = Settings(latest_percent=0.7, memorization_threshold=0.5)
+    together = drive(make_run(settings, batch=len(norms)), norms)
+    assert together == [drive(make_run(settings), [sample])[0] for sample in norms]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_sample_that_breaks_leaves_its_neighbours_alone(bad):
+    norms = [3.0, 2.0, 3.0, 9.0, 1.0, 1.0]
+    run = make_run(Settings(latest_percent=1.0), batch=2)
+    states = []
+    for norm, sigma in zip(norms, SCHEDULE, strict=False):
+        cond = torch.tensor([[bad] * 4, [1 - norm * sigma / 2] * 4])
+        run.observe(torch.zeros(2, 4), cond, torch.ones(2, 4), torch.full((2,), sigma), CFG)
+        states.append(run.on.tolist()[1])
+    assert states == [False, False, True, True, True, True]
+    assert run.trace.transition_step.tolist() == [-1, 2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "uncond_wanted", "skippable"),
+    [
+        (Settings("static"), True, True),
+        (Settings("static", "conditional only"), False, True),
+        (Settings("static", "conditional only"), True, False),
+        (Settings("static", "opposite guidance"), False, False),
+        (Settings("static", memorization_threshold=0.1), False, False),
+        (Settings("dynamic"), False, False),
+        (Settings("off"), False, False),
+        (Settings("static", static_percent=0.0), False, False),
+    ],
+)
+def test_only_a_pass_that_nobody_uses_is_skippable(settings, uncond_wanted, skippable):
+    run = make_run(settings)
+    run.place(10.0)
+    assert run.skippable(uncond_wanted) is skippable
+
+
+def test_a_skipped_pass_leaves_a_gap_in_the_curves():
+    run = make_run(Settings("static"))
+    run.place(10.0)
+    run.skip(torch.tensor([10.0]))
+    call(run, [1.0], 5.0)
+    assert run.trace.quantity("sigma").flatten().tolist() == [10.0, 5.0]
+    assert run.trace.quantity("guidance_norm").isnan().flatten().tolist() == [True, False]
+    assert run.trace.quantity("scale").flatten().tolist() == [0.0, CFG]
+    assert run.trace.transition_step.tolist() == [1]

@@ -1,0 +1,105 @@
+import math
+
+import pytest
+import torch
+from basin_escape.samplers.transition import FirstLocalMinimum, Observations, ascending, reached
+from hypothesis import given
+from hypothesis import strategies as st
+
+SCHEDULE = [14.615, 5.092, 2.28, 1.163, 0.571, 0.029, 0.0]
+
+
+def switch_step(norms):
+    """Algorithm 1 of the paper, line by line, for one sample."""
+    d_t2 = d_t1 = -math.inf
+    for k, d_t in enumerate(norms):
+        if d_t2 > d_t1 and d_t1 < d_t:
+            return k
+        d_t2, d_t1 = d_t1, d_t
+    return -1
+
+
+def first_minima(sequences):
+    """The first call that reveals a minimum, per sample, -1 for none. sequences: [samples][observations]."""
+    found_minimum = FirstLocalMinimum(len(sequences))
+    step = [-1] * len(sequences)
+    for k, d in enumerate(torch.tensor(sequences).T):
+        for sample in found_minimum(d).nonzero().flatten().tolist():
+            step[sample] = k if step[sample] < 0 else step[sample]
+    return step
+
+
+@pytest.mark.parametrize(
+    ("norms", "step"),
+    [
+        ([5.0, 4.0, 3.0, 2.0, 1.0], -1),  # falls throughout
+        ([1.0, 2.0, 3.0, 4.0, 5.0], -1),  # rises throughout: the start is no minimum
+        ([1.0, 3.0, 2.0, 1.0], -1),  # the last observation is no minimum
+        ([3.0, 2.0, 3.0, 1.0, 4.0], 2),  # at the first possible place, and a later one
+        ([1.0, 3.0, 2.0, 4.0], 3),
+        ([3.0, 2.0, 2.0, 3.0], -1),  # a plateau is no strict minimum
+        ([3.0, 2.0, 2.0, 1.0, 2.0], 4),  # but the fall may go on after it
+        ([2.0, 2.0, 2.0], -1),
+        ([3.0, math.nan, 2.0, 1.0, 2.0], 4),  # a gap neither is nor makes a minimum
+    ],
+)
+def test_algorithm_1_on_written_out_sequences(norms, step):
+    assert switch_step(norms) == step
+    assert first_minima([norms]) == [step]
+
+
+def test_samples_of_a_batch_switch_on_their_own():
+    assert first_minima([[3.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 3.0], [4.0, 3.0, 2.0, 1.0]]) == [2, 3, -1]
+
+
+@given(st.lists(st.lists(st.floats(0, 10, width=32), min_size=6, max_size=6), min_size=1, max_size=5))
+def test_algorithm_1_on_random_batches(sequences):
+    assert first_minima(sequences) == [switch_step(norms) for norms in sequences]
+
+
+def observed(calls, sigmas):
+    observes = Observations(sigmas)
+    return [index for index, sigma in enumerate(calls) if observes(sigma)]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "calls", "observations"),
+    [
+        ("euler", SCHEDULE[:-1], [0, 1, 2, 3, 4, 5]),
+        ("heun", [14.615, 5.092, 5.092, 2.28, 2.28, 1.163, 1.163, 0.571, 0.571, 0.029, 0.029], [0, 1, 3, 5, 7, 9]),
+        (
+            "dpmpp_sde",
+            [14.615, 8.627, 5.092, 3.407, 2.28, 1.628, 1.163, 0.815, 0.571, 0.129, 0.029],
+            [0, 2, 4, 6, 8, 10],
+        ),
+        ("rounded", [sigma * 1.00005 for sigma in SCHEDULE[:-1]], [0, 1, 2, 3, 4, 5]),
+        ("churned", [sigma * 1.1 for sigma in SCHEDULE[:-1]], [0, 1, 2, 3, 4, 5]),
+        ("adaptive", [14.615, 9.0, 6.0, 14.615, 11.0, 8.0, 4.0, 3.0, 2.0, 0.1], [0, 6, 8, 9]),
+        ("restart", [14.615, 5.092, 2.28, 5.092, 2.28, 1.163, 0.571, 0.029], [0, 1, 2, 5, 6, 7]),
+    ],
+)
+def test_one_observation_per_step_of_the_schedule(sampler, calls, observations):
+    assert observed(calls, SCHEDULE) == observations
+
+
+def test_without_a_schedule_every_new_lowest_noise_level_observes():
+    assert observed([14.6, 5.0, 5.0, 2.3, 5.0, 2.0], None) == [0, 1, 3, 5]
+
+
+@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=30, unique=True), st.integers(1, 3))
+def test_repeated_calls_never_count_twice(levels, repeats):
+    # Levels closer than the tolerance are one level.
+    schedule = sorted(levels, reverse=True)
+    schedule = [a for a, b in zip(schedule, [*schedule[1:], 0.0], strict=True) if a > b * 1.001]
+    calls = [sigma for sigma in schedule for _ in range(repeats)]
+    assert observed(calls, schedule) == list(range(0, len(calls), repeats))
+    assert observed(calls, None) == list(range(0, len(calls), repeats))
+
+
+def test_a_noise_level_is_reached_within_the_rounding_of_samplers():
+    assert reached(1.0, 1.0) and reached(1.00005, 1.0) and not reached(1.001, 1.0)
+    assert not reached(0.001, 0.0)
+
+
+def test_a_schedule_that_adds_noise_is_ascending():
+    assert ascending([0.0, 0.5, 14.6]) and not ascending(SCHEDULE) and not ascending([5.0, 8.0, 0.0])
