@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format bench test-server test-browser
+.PHONY: demo test lint format bench test-server test-browser comfyui
 
 demo: .venv/installed
 	$(BIN)/python benchmarks/demo.py
@@ -24,11 +24,18 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/overhead.py
 
 # These two start a real ComfyUI: COMFYUI_PATH names the checkout, COMFYUI_PYTHON the interpreter it runs with.
-test-server: .venv/installed
+test-server: .venv/installed comfyui
 	$(BIN)/pytest tests/server $(ARGS)
 
-test-browser: .venv/installed node_modules
+test-browser: .venv/installed comfyui tests/browser/node_modules
 	$(BIN)/pytest tests/browser $(ARGS)
+
+comfyui:
+	@test -d "$(COMFYUI_PATH)" || { echo "Not run: set COMFYUI_PATH to a ComfyUI checkout (see README.md)."; exit 1; }
+
+tests/browser/node_modules: tests/browser/package.json
+	npm --prefix tests/browser install --no-fund --no-audit --silent
+	touch $@
 
 .venv/installed: requirements-dev.txt requirements.txt
 	$(PYTHON) -m venv .venv

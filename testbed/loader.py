@@ -19,7 +19,7 @@ MODEL_TYPES = {"eps": ModelType.EPS, "v": ModelType.V_PREDICTION, "flow": ModelT
 class TestbedLatent(latent_formats.LatentFormat):
     latent_channels = 3
     scale_factor = SCALE
-    latent_rgb_factors = [[0.5 / SCALE, 0, 0], [0, 0.5 / SCALE, 0], [0, 0, 0.5 / SCALE]]
+    latent_rgb_factors = [[1 / SCALE, 0, 0], [0, 1 / SCALE, 0], [0, 0, 1 / SCALE]]  # for previews
     latent_rgb_factors_bias = [0.0, 0.0, 0.0]
 
 

@@ -58,7 +58,7 @@ def test_every_input_and_output_has_a_tooltip_and_every_node_a_help_page(key):
     assert len(getattr(node, "OUTPUT_TOOLTIPS", ())) == len(node.RETURN_TYPES)
     assert node.DESCRIPTION and node.SEARCH_ALIASES and node.CATEGORY.startswith("basin escape")
     page = (ROOT / "web" / "docs" / f"{key}.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in page for name in inputs(node))
+    assert all(f"`{name}`" in page for name in inputs(node)), "an input is missing on the help page"
 
 
 def run_ksampler(testbed, **changes):
