@@ -27,15 +27,11 @@ bench: .venv/installed
 test-server: .venv/installed comfyui
 	$(BIN)/pytest tests/server $(ARGS)
 
-test-browser: .venv/installed comfyui tests/browser/node_modules
+test-browser: .venv/installed comfyui
 	$(BIN)/pytest tests/browser $(ARGS)
 
 comfyui:
 	@test -d "$(COMFYUI_PATH)" || { echo "Not run: set COMFYUI_PATH to a ComfyUI checkout (see README.md)."; exit 1; }
-
-tests/browser/node_modules: tests/browser/package.json
-	npm --prefix tests/browser install --no-fund --no-audit --silent
-	touch $@
 
 .venv/installed: requirements-dev.txt requirements.txt
 	$(PYTHON) -m venv .venv

@@ -14,7 +14,16 @@ from basin_escape.testbed.captions import MEMORIZED_CAPTIONS, ORDINARY_CAPTIONS 
 from basin_escape.testbed.distribution import render_pictures  # noqa: E402
 from basin_escape.testbed.judge import COPY_SIMILARITY, alignment, similarity  # noqa: E402
 
-__all__ = ["MEMORIZED_CAPTIONS", "ORDINARY_CAPTIONS", "GuidanceTrace", "Measurement", "measure"]
+__all__ = [
+    "MEMORIZED",
+    "MEMORIZED_CAPTIONS",
+    "NODES",
+    "ORDINARY_CAPTIONS",
+    "PICTURES",
+    "GuidanceTrace",
+    "Measurement",
+    "measure",
+]
 
 PICTURES = render_pictures()
 MEMORIZED = PICTURES.means[: len(MEMORIZED_CAPTIONS)]
