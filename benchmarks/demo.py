@@ -18,32 +18,28 @@ from PIL import Image
 from tqdm import tqdm
 
 OUTPUT = ROOT / "output"
-SEEDS = 8
 # Halfway between the first-step norms (RMS) of ordinary and of memorized captions; the table prints both.
 GATE = 0.010
-MEMORIZED_PROMPTS = MEMORIZED_CAPTIONS[:8]
-ORDINARY_PROMPTS = ORDINARY_CAPTIONS[::3]
+# The prompts of each kind and how many pictures of each: 64 of either.
+PROMPTS = {"memorized": (MEMORIZED_CAPTIONS[:8], 8), "ordinary": (ORDINARY_CAPTIONS[::7], 16)}
 
 OPPOSITE = {"before_transition": "opposite guidance"}
 SETTINGS = {
     "no mitigation": {"transition": "off"},
-    "static, zero guidance, t = 500": {"transition": "static"},
+    "static, zero guidance, t = 500": {"transition": "static", "skip_unused_pass": True},
     "dynamic, zero guidance": {},
     "dynamic, opposite guidance 2": OPPOSITE,
     "dynamic, opposite, gate": {**OPPOSITE, "memorization_threshold": GATE},
 }
-ROWS = [(kind, name) for kind in ("memorized", "ordinary") for name in SETTINGS]
+ROWS = [(kind, name) for kind in PROMPTS for name in SETTINGS]
 SHOWN = ["no mitigation", "dynamic, zero guidance", "dynamic, opposite guidance 2"]
 
 
 def main() -> None:
     comfy.utils.set_progress_bar_enabled(False)
     started = time.perf_counter()
-    prompts = {"memorized": MEMORIZED_PROMPTS, "ordinary": ORDINARY_PROMPTS}
-    with tqdm(total=len(ROWS) * len(MEMORIZED_PROMPTS), unit="batch") as progress:
-        results = {
-            (kind, name): measure(prompts[kind], SEEDS, tick=progress.update, **SETTINGS[name]) for kind, name in ROWS
-        }
+    with tqdm(total=sum(len(PROMPTS[kind][0]) for kind, _ in ROWS), unit="batch") as progress:
+        results = {(kind, name): measure(*PROMPTS[kind], tick=progress.update, **SETTINGS[name]) for kind, name in ROWS}
     seconds = time.perf_counter() - started
     OUTPUT.mkdir(exist_ok=True)
     write_contact_sheet(results)
@@ -54,9 +50,9 @@ def main() -> None:
 
 
 def print_table(results: dict[tuple[str, str], Measurement]) -> None:
-    print(
-        f"\n{SEEDS} seeds each of {len(MEMORIZED_PROMPTS)} memorized and {len(ORDINARY_PROMPTS)} ordinary captions:\n"
-    )
+    for kind, (prompts, seeds) in PROMPTS.items():
+        print(f"{kind}: {len(prompts)} captions, {seeds} start noises each")
+    print()
     print("| prompts | setting | copied | similarity | alignment | transition step | model calls |")
     print("|---|---|---|---|---|---|---|")
     for (kind, name), result in results.items():
@@ -68,7 +64,7 @@ def print_table(results: dict[tuple[str, str], Measurement]) -> None:
             f"{result.mean_alignment:.2f} | {step} | {result.calls:.0f} |"
         )
     print("\nGuidance norm of the first step (RMS), from which to choose memorization_threshold:")
-    for kind in ("memorized", "ordinary"):
+    for kind in PROMPTS:
         runs = results[kind, "no mitigation"].runs
         norms = np.concatenate([run.quantity("guidance_norm")[0].numpy() / run.elements**0.5 for run in runs])
         print(f"  {kind:9}  {norms.min():.4f} to {norms.max():.4f}, mean {norms.mean():.4f}")
@@ -85,7 +81,7 @@ def write_contact_sheet(results: dict[tuple[str, str], Measurement]) -> None:
     for group, (title, samples) in zip(groups, columns, strict=True):
         group.suptitle(title, fontsize=11)
         grid = group.subplots(4, min(3, len(samples[0])), squeeze=False)
-        for row, caption in enumerate(MEMORIZED_PROMPTS[:4]):
+        for row, caption in enumerate(MEMORIZED_CAPTIONS[:4]):
             for axes, sample in zip(grid[row], samples[row], strict=False):
                 axes.imshow((sample / 2 + 0.5).clamp(0, 1).movedim(0, -1))
                 axes.set(xticks=[], yticks=[])
@@ -95,11 +91,13 @@ def write_contact_sheet(results: dict[tuple[str, str], Measurement]) -> None:
 
 
 def write_curves(results: dict[tuple[str, str], Measurement]) -> None:
-    """The first caption's guidance norm, drawn by Plot Guidance Norm."""
-    for name in SHOWN:
-        trace = GuidanceTrace(results["memorized", name].runs[:1])
-        (plot,) = NODES["GuidanceNormPlot"]().plot(trace, "guidance norm", "timestep", "last", 768, 512, "light")
-        Image.fromarray((plot[0].numpy() * 255).round().astype(np.uint8)).save(OUTPUT / f"curve_{file_name(name)}.png")
+    """The first caption's guidance norm, drawn by Plot Guidance Norm: all its seeds, and one on its own."""
+    curves = {f"curve_{file_name(name)}": results["memorized", name].runs[0] for name in SHOWN}
+    curves["guidance-norm"] = measure(MEMORIZED_CAPTIONS[:1], seeds=1).runs[0]
+    for name, run in curves.items():
+        trace = GuidanceTrace([run])
+        (plot,) = NODES["GuidanceNormPlot"]().plot(trace, "guidance norm", "timestep", "last", 768, 448, "light")
+        Image.fromarray((plot[0].numpy() * 255).round().astype(np.uint8)).save(OUTPUT / f"{name}.png")
 
 
 def write_traces(results: dict[tuple[str, str], Measurement]) -> None:

@@ -74,8 +74,8 @@ class Measurement:
 
     @property
     def transition_steps(self) -> Tensor:
-        """[pictures] -1 where CFG never began to act."""
-        return torch.cat([run.transition_step for run in self.runs])
+        """Of the pictures that were not gated; -1 where CFG never began to act."""
+        return torch.cat([run.transition_step[~run.gated] for run in self.runs])
 
 
 def encode(clip, prompt: str) -> list:

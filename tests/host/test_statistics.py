@@ -1,9 +1,9 @@
-"""The paper's claims on the testbed, each over 64 pictures: 8 captions, 8 seeds, 50 steps, guidance 7.5."""
+"""The paper's claims on the testbed, each over the demo's 64 pictures: 50 steps, guidance 7.5."""
 
 from functools import cache
 
 import torch
-from demo import GATE, MEMORIZED_PROMPTS, ORDINARY_PROMPTS
+from demo import GATE, PROMPTS
 from measure import measure
 
 SETTINGS = {
@@ -16,12 +16,12 @@ SETTINGS = {
 
 @cache
 def memorized(setting):
-    return measure(MEMORIZED_PROMPTS, seeds=8, **SETTINGS[setting])
+    return measure(*PROMPTS["memorized"], **SETTINGS[setting])
 
 
 @cache
 def ordinary(setting):
-    return measure(ORDINARY_PROMPTS, seeds=8, **SETTINGS[setting])
+    return measure(*PROMPTS["ordinary"], **SETTINGS[setting])
 
 
 def test_without_mitigation_a_memorized_caption_copies():
