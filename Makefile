@@ -1,6 +1,7 @@
 # `make demo` and `make test` need Python 3.10 or newer, and nothing else that is installed by hand.
 PYTHON ?= python3
 BIN := .venv/bin
+export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
 .PHONY: demo test lint format bench test-server test-browser comfyui
 
@@ -23,8 +24,9 @@ format: .venv/installed
 bench: .venv/installed
 	$(BIN)/python benchmarks/overhead.py
 
-# These two start a real ComfyUI: COMFYUI_PATH names the checkout, COMFYUI_PYTHON the interpreter it runs with.
+# On a real ComfyUI: COMFYUI_PATH names the checkout, COMFYUI_PYTHON the interpreter it runs with.
 test-server: .venv/installed comfyui
+	PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest tests/host $(ARGS)
 	$(BIN)/pytest tests/server $(ARGS)
 
 test-browser: .venv/installed comfyui

@@ -19,11 +19,11 @@ PROMPT_SECONDS = 300
 
 
 class ComfyUIServer:
-    """Runs COMFYUI_PATH with COMFYUI_PYTHON (by default the checkout's own .venv) in the folder `base`."""
+    """Runs the checkout COMFYUI_PATH with the interpreter COMFYUI_PYTHON, in the empty folder `base`."""
 
     def __init__(self, base: Path):
         self.checkout = Path(os.environ["COMFYUI_PATH"]).resolve()
-        python = os.environ.get("COMFYUI_PYTHON", str(self.checkout / ".venv" / "bin" / "python"))
+        python = os.environ["COMFYUI_PYTHON"]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
