@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python 3.10 or newer, and nothing else that is installed by hand.
+# `make demo` and `make test` need Python 3.11 or newer, and nothing else that is installed by hand.
 PYTHON ?= python3
 BIN := .venv/bin
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python

@@ -94,11 +94,18 @@ class BasinEscapeKSampler:
             seed=seed,
         )
         latent = {key: value for key, value in latent_image.items() if key not in EMPTY_LATENT_KEYS}
-        return {**latent, "samples": samples.to(comfy.model_management.intermediate_device())}, guider.trace
+        return {**latent, "samples": to_intermediate(samples)}, guider.trace
 
 
 # What EmptyLatentImage tells of its size, for models with latents of another scale (newer hosts).
 EMPTY_LATENT_KEYS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
+
+
+def to_intermediate(samples):
+    """Where, and in which precision on newer hosts, nodes hand latents on."""
+    management = comfy.model_management
+    dtype = management.intermediate_dtype() if hasattr(management, "intermediate_dtype") else samples.dtype
+    return samples.to(management.intermediate_device(), dtype)
 
 
 def fitting_samples(model, latent_image):

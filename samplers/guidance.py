@@ -43,7 +43,8 @@ def prediction_norms(x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor) -> 
     The noise that a denoised prediction D implies is (x - D) / sigma, the velocity for flow models
     (the curves of Figures 2 and 3).
     """
-    return torch.stack([norm(uncond - cond), norm(x - cond), norm(x - uncond)]) / sigma.float()
+    sigma = sigma.float()
+    return torch.stack([norm(guidance(cond, uncond, sigma)), norm(x - cond) / sigma, norm(x - uncond) / sigma])
 
 
 def zero_guidance(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:

@@ -27,6 +27,7 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         self.skip_unused_pass = skip_unused_pass
 
     def set_conds(self, positive, negative, unconditional=None):
+        """Conditionings as nodes hand them over; without `unconditional`, the negative one has its part."""
         conds = {"positive": positive, "negative": negative}
         if unconditional is not None:
             # Models that treat a negative prompt specially must see this one as such.
@@ -47,10 +48,11 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         run = self.run = self.run or self._start_run(x)
         empty = self.conds.get("unconditional")
         if run.settings.transition == STATIC and (self.skip_unused_pass or empty):
-            run.place(timestep[0].item())
-        if self.skip_unused_pass and self._may_skip(run, model_options):
-            return self._one_pass(run, x, timestep, model_options)
-        if empty and run.mitigates and not run.on.all():
+            level = timestep[0].item()
+            run.place(level)
+            if self.skip_unused_pass and self._may_skip(run, model_options):
+                return self._one_pass(run, level, x, timestep, model_options)
+        if empty and run.active and not run.on.all():
             return self._with_unconditional(run, x, timestep, model_options, seed)
 
         def post_cfg(args):
@@ -61,24 +63,29 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
             run.observe(x, cond, uncond, timestep, self.cfg)
             return run.apply(args["denoised"], cond, uncond)
 
-        options = set_model_options_post_cfg_function(model_options.copy(), post_cfg, run.mitigates)
+        options = set_model_options_post_cfg_function(model_options.copy(), post_cfg, run.active)
         return super().predict_noise(x, timestep, options, seed)
 
     def _start_run(self, x: Tensor) -> Run:
-        model_sampling = self.inner_model.model_sampling
-        return Run(self.settings, model_sampling, len(x), x[0].numel(), self.schedule, self.cfg)
+        percent_to_sigma = self.inner_model.model_sampling.percent_to_sigma
+        return Run(self.settings, percent_to_sigma, len(x), x[0].numel(), self.schedule, self.cfg)
 
     def _may_skip(self, run: Run, model_options: dict) -> bool:
         uncond_wanted = model_options.get("disable_cfg1_optimization", False)
-        both_wanted = bool(model_options.get("sampler_pre_cfg_function"))
-        return run.skippable(uncond_wanted) and not both_wanted
+        pair_wanted = any(
+            key in model_options for key in ("sampler_pre_cfg_function", "sampler_calc_cond_batch_function")
+        )
+        return run.skippable(uncond_wanted) and not pair_wanted
 
-    def _one_pass(self, run: Run, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
+    def _one_pass(self, run: Run, level: float, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
         """Let the one prediction that is used stand for both: every hook of the host still has its call."""
-        conditional_only = run.settings.before_transition == CONDITIONAL
-        used = self.conds["positive"] if conditional_only else self.conds.get("unconditional", self.conds["negative"])
-        prediction = self._predict(used, x, timestep, model_options)
-        run.skip(timestep)
+        if run.settings.before_transition == CONDITIONAL:
+            used = self.conds["positive"]
+            prediction = comfy.samplers.calc_cond_batch(self.inner_model, [used, None], x, timestep, model_options)[0]
+        else:
+            used = self.conds.get("unconditional", self.conds["negative"])
+            prediction = self._predict_negative(used, x, timestep, model_options)
+        run.skip(level)
         options = set_model_options_post_cfg_function(model_options.copy(), lambda args: prediction)
         return comfy.samplers.cfg_function(
             self.inner_model,
@@ -103,12 +110,12 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
 
         def pre_cfg(args):
             cond, second = args["conds_out"][:2]
-            empty_prediction = self._predict(empty, x, timestep, model_options) if negative_first else second
+            empty_prediction = self._predict_negative(empty, x, timestep, model_options) if negative_first else second
             run.observe(x, cond, empty_prediction, timestep, self.cfg)
             if negative_first:
                 return [cond, run.select(second, empty_prediction)]
             if run.on.any():
-                return [cond, run.select(self._predict(negative, x, timestep, model_options), second)]
+                return [cond, run.select(self._predict_negative(negative, x, timestep, model_options), second)]
             return [cond, second]
 
         def post_cfg(args):
@@ -121,5 +128,6 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
             self.inner_model, x, timestep, pair, self.conds["positive"], self.cfg, options, seed
         )
 
-    def _predict(self, conds: list, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
-        return comfy.samplers.calc_cond_batch(self.inner_model, [conds], x, timestep, model_options)[0]
+    def _predict_negative(self, conds: list, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
+        """One prediction in the negative prompt's place, so that patches that tell the two apart see it as such."""
+        return comfy.samplers.calc_cond_batch(self.inner_model, [None, conds], x, timestep, model_options)[1]

@@ -15,6 +15,7 @@ except ImportError:  # ComfyUI before December 2024
 from .run import Run
 from .settings import Settings
 from .trace import GuidanceTrace
+from .transition import ascending
 
 
 def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
@@ -28,7 +29,11 @@ def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
 
     def outer_sample(executor, *args, **kwargs):
         sampling = SimpleNamespace(run=None)
-        executor.class_obj.model_options.setdefault("transformer_options", {})[key] = sampling
+        options = executor.class_obj.model_options  # the run's own copy
+        options.setdefault("transformer_options", {})[key] = sampling
+        sigmas = kwargs["sigmas"] if "sigmas" in kwargs else args[3]
+        if settings.mitigates and not ascending(sigmas.tolist()):
+            options["disable_cfg1_optimization"] = True
         samples = executor(*args, **kwargs)
         if sampling.run is not None:
             trace.append(sampling.run.trace)
@@ -51,8 +56,10 @@ def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
         return sampling.run.apply(args["denoised"], cond, uncond)
 
     patched = model.clone()
-    patched.set_model_sampler_post_cfg_function(post_cfg, disable_cfg1_optimization=settings.mitigates)
-    if WrappersMP is not None:
+    if WrappersMP is None:
+        patched.set_model_sampler_post_cfg_function(post_cfg, disable_cfg1_optimization=settings.mitigates)
+    else:
+        patched.set_model_sampler_post_cfg_function(post_cfg)
         patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, outer_sample)
     return patched
 
@@ -61,7 +68,7 @@ def _start_run(args: dict, options: dict, settings: Settings, cfg: float) -> Run
     x = args["input"]
     schedule = options.get("sample_sigmas")
     sigmas = None if schedule is None else schedule.tolist()
-    return Run(settings, args["model"].model_sampling, len(x), x[0].numel(), sigmas, cfg)
+    return Run(settings, args["model"].model_sampling.percent_to_sigma, len(x), x[0].numel(), sigmas, cfg)
 
 
 def _sampling_by_conditioning() -> Callable[[dict], SimpleNamespace]:

@@ -2,8 +2,7 @@
 
 import logging
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -19,7 +18,7 @@ from .guidance import (
 )
 from .settings import DYNAMIC, STATIC, Settings
 from .trace import RunTrace
-from .transition import FirstLocalMinimum, Observations, ascending, reached
+from .transition import FirstLocalMinimum, Observations, TimestepScale, ascending, reached
 
 
 class Run:
@@ -27,26 +26,26 @@ class Run:
 
     In every model call, first `observe` the predictions, then `apply` the decision to the host's result.
 
-    model_sampling  the host's, for percent_to_sigma and timestep
-    batch           number of samples
-    elements        number of elements of a sample
-    sigmas          the schedule of the run, where the host tells it
-    cfg             the host's guidance scale, NaN where it does not tell it
+    percent_to_sigma  the host's, of the model's noise schedule
+    batch             number of samples
+    elements          number of elements of a sample
+    sigmas            the schedule of the run, where the host tells it
+    cfg               the host's guidance scale, NaN where it does not tell it
     """
 
     def __init__(
         self,
         settings: Settings,
-        model_sampling: Any,
+        percent_to_sigma: Callable[[float], float],
         batch: int,
         elements: int,
         sigmas: Sequence[float] | None,
         cfg: float,
     ):
         self.settings = settings
-        self.model_sampling = model_sampling
-        self.static_sigma = model_sampling.percent_to_sigma(settings.static_percent)
-        self.latest_sigma = model_sampling.percent_to_sigma(settings.latest_percent)
+        self.timestep = TimestepScale(percent_to_sigma)
+        self.static_sigma = percent_to_sigma(settings.static_percent)
+        self.latest_sigma = percent_to_sigma(settings.latest_percent)
         self.passes_through = sigmas is not None and ascending(sigmas)
         self.observes = Observations(sigmas)
         self.found_minimum = FirstLocalMinimum(batch)
@@ -61,7 +60,8 @@ class Run:
         self.warned = False
 
     @property
-    def mitigates(self) -> bool:
+    def active(self) -> bool:
+        """Whether this run is mitigated at all: not where noise is added, nor where transition is off."""
         return self.settings.mitigates and not self.passes_through
 
     @property
@@ -70,23 +70,24 @@ class Run:
         return self.settings.memorization_threshold > 0 and not self.trace.observations
 
     def observe(self, x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor, cfg: float) -> None:
-        """Look at the predictions of one model call and decide for every sample whether CFG acts in it."""
+        """Decide for every sample whether CFG acts in this model call, and record it if it observes.
+
+        x, cond, uncond [batch, ...]: the noisy input and its two denoised predictions; sigma [batch].
+        """
         if self.passes_through:
             return
-        timestep = self.model_sampling.timestep(sigma)
-        levels = torch.stack([sigma, timestep]).float()
-        sigmas, timesteps, *norms = torch.cat([levels, prediction_norms(x, cond, uncond, sigma)]).cpu()
-        level = sigmas[0].item()
+        norms = torch.cat([prediction_norms(x, cond, uncond, sigma), sigma.float()[None]]).cpu()
+        level = norms[3, 0].item()
         observed = self.observes(level)
-        if observed and self.settings.mitigates:
+        if observed and self.active:
             self._decide(norms[0], level)
         self.place(level)
         if observed:
-            self._record(sigmas, timesteps, norms, cfg)
+            self._record(level, norms[:3], cfg)
 
     def place(self, sigma: float) -> None:
         """A static transition depends on the noise level alone, so the decision of a call is known before it."""
-        if self.mitigates and self.settings.transition == STATIC:
+        if self.active and self.settings.transition == STATIC:
             self.on = self.trace.gated | reached(sigma, self.static_sigma)
 
     def _decide(self, d: Tensor, sigma: float) -> None:
@@ -96,17 +97,18 @@ class Run:
         if self.settings.transition == DYNAMIC:
             self.on = self.on | self.found_minimum(d) | reached(sigma, self.latest_sigma)
 
-    def _record(self, sigmas: Tensor, timesteps: Tensor, norms: Sequence[Tensor], cfg: float) -> None:
-        if self.settings.mitigates:
+    def _record(self, sigma: float, norms: Tensor, cfg: float) -> None:
+        if self.active:
             step = len(self.trace.observations)
             first_on = self.on & (self.trace.transition_step < 0)
             self.trace.transition_step = torch.where(first_on, step, self.trace.transition_step)
         before = scale_before_transition(self.settings.before_transition, self.settings.opposite_scale)
-        scale = torch.where(self.on, cfg, before)
-        self.trace.observations.append(torch.stack([sigmas, timesteps, *norms, scale]))
+        level = torch.tensor([[sigma], [self.timestep(sigma)]]).expand(2, len(self.on))
+        scale = torch.where(self.on, cfg, before)[None]
+        self.trace.observations.append(torch.cat([level, norms, scale]))
 
     def select(self, after: Tensor, before: Tensor) -> Tensor:
-        """`after` for the samples under CFG, `before` for the others, bit for bit."""
+        """`after` for the samples under CFG, `before` for the others, bit for bit: [batch, ...]."""
         if self.on.all():
             return after
         if not self.on.any():
@@ -114,7 +116,10 @@ class Run:
         return torch.where(per_sample(self.on, after), after, before)
 
     def apply(self, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
-        """The result of this call: the host's own where CFG acts, untouched, and the rule's where it does not."""
+        """The result of this call: the host's `denoised` where CFG acts, the rule's where it does not yet.
+
+        denoised, cond, uncond and the result are [batch, ...].
+        """
         if self.on.all():
             return denoised
         before = BEFORE_TRANSITION[self.settings.before_transition]
@@ -127,7 +132,7 @@ class Run:
         """
         needed = self.settings.before_transition
         return (
-            self.mitigates
+            self.active
             and self.settings.transition == STATIC
             and not self.gate_pending
             and not self.on.any()
@@ -135,12 +140,10 @@ class Run:
             and not (needed == CONDITIONAL and uncond_wanted)
         )
 
-    def skip(self, sigma: Tensor) -> None:
+    def skip(self, sigma: float) -> None:
         """Record a call with one prediction only: a gap in the curves."""
-        sigmas, timesteps = torch.stack([sigma, self.model_sampling.timestep(sigma)]).float().cpu()
-        if self.observes(sigmas[0].item()):
-            unknown = torch.full_like(sigmas, math.nan)
-            self._record(sigmas, timesteps, [unknown] * 3, math.nan)
+        if self.observes(sigma):
+            self._record(sigma, torch.full((3, len(self.on)), math.nan), math.nan)
 
     def warn_unguided(self) -> None:
         """Say once that there is nothing to switch."""

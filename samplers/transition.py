@@ -1,8 +1,8 @@
 """When classifier-free guidance begins to act: noise levels, observations, and Algorithm 1."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from math import inf
+from collections.abc import Callable, Sequence
+from math import inf, log
 
 import torch
 from torch import Tensor
@@ -19,6 +19,29 @@ def reached(sigma: float, level: float) -> bool:
 def ascending(sigmas: Sequence[float]) -> bool:
     """Whether a schedule adds noise instead of removing it (unsampling, flipped sigmas)."""
     return sigmas[0] < sigmas[-1]
+
+
+class TimestepScale:
+    """The paper's timestep of a noise level: 1000 (1 - percent), from 1000 (noise) to 0 (image).
+
+    Inverts the host's percent_to_sigma, because a model's own timesteps are on other scales for many flow models.
+    Interpolates linearly in log sigma; exact to less than a timestep for the schedules of ComfyUI's models.
+    """
+
+    CELLS = 200
+
+    def __init__(self, percent_to_sigma: Callable[[float], float]):
+        percents = [(cell + 0.5) / self.CELLS for cell in reversed(range(self.CELLS))]
+        self.log_sigmas = [log(percent_to_sigma(percent)) for percent in percents]
+        self.timesteps = [1000 * (1 - percent) for percent in percents]
+
+    def __call__(self, sigma: float) -> float:
+        """Ends beyond the first and last cell are extrapolated, within 0 to 1000."""
+        level = log(sigma)
+        right = min(max(bisect_left(self.log_sigmas, level), 1), self.CELLS - 1)
+        low, high = self.log_sigmas[right - 1], self.log_sigmas[right]
+        share = (level - low) / (high - low)
+        return min(max(self.timesteps[right - 1] + share * 1000 / self.CELLS, 0.0), 1000.0)
 
 
 class FirstLocalMinimum:
