@@ -30,21 +30,27 @@ DPI = 100
 
 
 def plot_runs(runs: list[RunTrace], quantity: str, x_axis: str, width: int, height: int, theme: str) -> Tensor:
-    """Draw `runs` (oldest first, the newest in full colour) as an image [1, height, width, 3] in [0, 1]."""
+    """The figure of `draw_runs` as an image [1, height, width, 3] in [0, 1]."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(draw_runs(runs, quantity, x_axis, width, height, theme))
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    return torch.from_numpy(pixels.astype(np.float32) / 255)[None]
+
+
+def draw_runs(runs: list[RunTrace], quantity: str, x_axis: str, width: int, height: int, theme: str) -> Any:
+    """A matplotlib Figure of at least one run, oldest first, the newest in full colour; sizes in pixels."""
     from matplotlib.figure import Figure
 
     colours = THEMES[theme]
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained", facecolor=colours["paper"])
-    canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot(facecolor=colours["paper"])
     for age, run in enumerate(reversed(runs)):
         _draw_run(axes, run, quantity, x_axis, newest=age == 0, colours=colours)
     _draw_gate(axes, runs[-1], quantity, colours)
     _dress(axes, runs, quantity, x_axis, colours)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    return torch.from_numpy(pixels.astype(np.float32) / 255)[None]
+    return figure
 
 
 def describe_transition(run: RunTrace) -> str:

@@ -11,6 +11,18 @@ TRACE_TOOLTIP = (
     "and connect their `samples` too, so that they wait for the sampler."
 )
 
+TRACE = {"trace": ("GUIDANCE_TRACE", {"tooltip": "The trace of a Basin Escape node."})}
+
+SAMPLES = {
+    "samples": (
+        "LATENT",
+        {
+            "tooltip": "The sampler's latent. Not read: it makes this node wait until sampling has ended. Needed with the "
+            "model patch and the guider.",
+        },
+    ),
+}
+
 TRANSITION_WIDGETS = {
     "transition": (
         list(TRANSITIONS),
@@ -73,8 +85,8 @@ TRANSITION_WIDGETS = {
             "max": 1.0,
             "step": 0.0001,
             "tooltip": "The gate: an image whose guidance norm (RMS) in the first step is below this counts as not "
-            "memorized and gets plain CFG. 0 mitigates always, which harms ordinary prompts. Read the "
-            "value off the plot: between the first points of ordinary and of memorized prompts.",
+            "memorized and gets plain CFG. 0 mitigates always, which harms ordinary prompts. Find it with 0 and the plot: "
+            "between the first points of ordinary and of memorized prompts. For runs that start from pure noise.",
         },
     ),
 }
@@ -135,6 +147,6 @@ def check_runs(trace: GuidanceTrace) -> None:
     """Raise ValueError for a trace that has seen no sampling yet."""
     if not trace.runs:
         raise ValueError(
-            "trace has no runs: nothing was sampled yet, or there was no guidance to observe (cfg 1, no negative "
-            "prompt). Connect the sampler's latent to `samples`, so that this node runs after it."
+            "trace has no runs. Connect the sampler's latent to `samples`, so that this node runs after it. If it does, "
+            "there was no guidance to observe: cfg 1, no negative prompt, or denoise 0."
         )

@@ -9,7 +9,7 @@ except ModuleNotFoundError:  # the sampling library alone, without the ComfyUI s
     latent_preview = None
 
 from .guider import build_guider
-from .inputs import CFG, SKIP_UNUSED_PASS, TRACE_TOOLTIP, TRANSITION_WIDGETS, UNCONDITIONAL
+from .inputs import CFG, SKIP_UNUSED_PASS, TRANSITION_WIDGETS, UNCONDITIONAL
 
 
 class BasinEscapeKSampler:
@@ -54,7 +54,10 @@ class BasinEscapeKSampler:
 
     RETURN_TYPES = ("LATENT", "GUIDANCE_TRACE")
     RETURN_NAMES = ("latent", "trace")
-    OUTPUT_TOOLTIPS = ("The denoised latent.", TRACE_TOOLTIP)
+    OUTPUT_TOOLTIPS = (
+        "The denoised latent.",
+        "The guidance norms of this run. Connect it to Plot Guidance Norm or Save Guidance Trace.",
+    )
     FUNCTION = "sample"
     CATEGORY = "basin escape"
     DESCRIPTION = (

@@ -17,7 +17,8 @@ class BasinEscapeModelPatch:
     CATEGORY = "basin escape"
     DESCRIPTION = (
         "Keeps a memorized image from being reproduced: classifier-free guidance acts only after the trajectory "
-        "has left the attraction basin (Jain et al.). Works under every sampler node that runs a negative pass. "
+        "has left the attraction basin (Jain et al.). Works under every sampler node that runs a negative pass. Put it "
+        "last, after every other node that changes guidance. "
         "With a negative prompt, the guider or the sampler node with `unconditional` is the better choice."
     )
     SEARCH_ALIASES = [

@@ -1,5 +1,5 @@
 from .figure import CURVES, THEMES, X_AXES, plot_runs
-from .inputs import check_runs
+from .inputs import SAMPLES, TRACE, check_runs
 
 
 class GuidanceNormPlot:
@@ -11,11 +11,10 @@ class GuidanceNormPlot:
         )
         x_axis = "timestep: from 1000 (noise) to 0 (image), as in the paper. sigma: the noise level."
         run = "last: the newest run. all: the earlier ones of this trace (fifteen at most) in grey behind it."
-        samples = "The sampler's latent. Not read: it makes this node wait until sampling has ended."
         size = {"min": 256, "max": 4096, "step": 8}
         return {
             "required": {
-                "trace": ("GUIDANCE_TRACE", {"tooltip": "The trace of a Basin Escape node."}),
+                **TRACE,
                 "quantity": (list(CURVES), {"tooltip": quantity}),
                 "x_axis": (list(X_AXES), {"tooltip": x_axis}),
                 "run": (["last", "all"], {"tooltip": run}),
@@ -23,7 +22,7 @@ class GuidanceNormPlot:
                 "height": ("INT", {"default": 512, "tooltip": "Height of the picture in pixels.", **size}),
                 "theme": (list(THEMES), {"tooltip": "Colours on white, or on dark grey."}),
             },
-            "optional": {"samples": ("LATENT", {"tooltip": samples})},
+            "optional": SAMPLES,
         }
 
     RETURN_TYPES = ("IMAGE",)

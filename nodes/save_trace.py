@@ -5,7 +5,7 @@ try:
 except ModuleNotFoundError:  # the sampling library alone, without the ComfyUI server
     folder_paths = None
 
-from .inputs import check_runs
+from .inputs import SAMPLES, TRACE, check_runs
 
 
 class SaveGuidanceTrace:
@@ -15,13 +15,12 @@ class SaveGuidanceTrace:
             "default": "guidance/trace",
             "tooltip": "Name of the file, with an optional folder, below ComfyUI's output folder.",
         }
-        samples = "The sampler's latent. Not read: it makes this node wait until sampling has ended."
         return {
             "required": {
-                "trace": ("GUIDANCE_TRACE", {"tooltip": "The trace of a Basin Escape node."}),
+                **TRACE,
                 "filename_prefix": ("STRING", prefix),
             },
-            "optional": {"samples": ("LATENT", {"tooltip": samples})},
+            "optional": SAMPLES,
         }
 
     RETURN_TYPES = ()

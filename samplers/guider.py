@@ -11,6 +11,9 @@ from .run import Run
 from .settings import STATIC, Settings
 from .trace import GuidanceTrace
 
+# The options by which other nodes work on both predictions at once.
+WORKS_ON_BOTH = ("sampler_pre_cfg_function", "sampler_calc_cond_batch_function")
+
 
 class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
     """CFGGuider whose guidance follows `settings`; its runs go into `trace`.

@@ -62,6 +62,41 @@ def test_the_gate_of_a_static_transition_needs_both_predictions_once(testbed):
     assert calls_per_sample(testbed, gated, 50, skip=True)[0] == 100
 
 
+def conditioning_seen(testbed, settings, **options):
+    """What patches are told of every model call: 0 for the positive prompt, 1 for the negative one."""
+    seen = []
+
+    def wrapper(apply_model, args):
+        seen.append(sorted(args["cond_or_uncond"]))
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    model = testbed.model.clone()
+    model.set_model_unet_function_wrapper(wrapper)
+    testbed.guided(settings, MEMORIZED, model=model, batch=1, **options)
+    return seen
+
+
+def test_an_unguided_pass_is_never_taken_for_the_positive_prompt(testbed):
+    """Image prompts and attention patches act on the positive one: they must not reach the unguided picture."""
+    assert conditioning_seen(testbed, Settings("static"), skip=True) == [[1]] * 6 + [[0, 1]] * 6
+    conditional = Settings("static", "conditional only")
+    assert conditioning_seen(testbed, conditional, skip=True) == [[0]] * 6 + [[0, 1]] * 6
+    gated = Settings(memorization_threshold=0.9)
+    third = conditioning_seen(testbed, gated, negative=OTHER, unconditional="")
+    assert third == [[0, 1], [1]] + [[0, 1]] * 11
+
+
+@pytest.mark.parametrize("key", ["sampler_pre_cfg_function", "sampler_calc_cond_batch_function"])
+def test_nothing_is_skipped_while_another_node_works_on_both_predictions(testbed, key):
+    from basin_escape.samplers.guider import BasinEscapeCFGGuider
+    from basin_escape.samplers.run import Run
+
+    guider = BasinEscapeCFGGuider(testbed.model, Settings("static"), GuidanceTrace(), skip_unused_pass=True)
+    run = Run(Settings("static"), lambda percent: 10 * (1 - percent), 1, 4, [10.0, 5.0, 0.0], 7.5)
+    run.place(10.0)
+    assert guider._may_skip(run, {}) and not guider._may_skip(run, {key: [lambda args: args]})
+
+
 class TestThirdPass:
     """The unconditional conditioning beside a negative prompt."""
 
@@ -115,7 +150,10 @@ def test_the_transition_does_not_depend_on_the_negative_prompt(testbed, settings
     other, same = testbed.guided(settings, MEMORIZED, negative="blue cross", unconditional="", **options)
     _, empty = testbed.guided(settings, MEMORIZED, negative="", **options)
     assert torch.equal(run.transition_step, same.transition_step)
-    assert torch.equal(run.transition_step, empty.transition_step) and run.transition_step.max() > 0
+    assert torch.equal(run.transition_step, empty.transition_step)
+    first = run.transition_step[run.transition_step > 0].min() + 1
+    curves = [trace.quantity("guidance_norm")[:first] for trace in (run, same, empty)]
+    assert torch.equal(curves[0], curves[1]) and torch.equal(curves[0], curves[2])
     assert not torch.equal(one, other)
 
 

@@ -7,7 +7,7 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
-from basin_escape.nodes.figure import CURVES, THEMES, X_AXES, describe_transition
+from basin_escape.nodes.figure import CURVES, THEMES, X_AXES, describe_transition, draw_runs, under_mitigation
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 from measure import NODES, WIDGETS, pack
@@ -168,7 +168,7 @@ def test_the_testbed_refuses_a_latent_of_another_size(testbed, size):
 def test_a_trace_without_runs_is_refused(key):
     widgets = [CURVES, X_AXES, "last", 512, 512, "light"] if key == "GuidanceNormPlot" else ["trace"]
     node = NODES[key]()
-    with pytest.raises(ValueError, match=r"trace has no runs.*Connect the sampler's latent to `samples`"):
+    with pytest.raises(ValueError, match=r"trace has no runs. Connect the sampler's latent to `samples`"):
         getattr(node, node.FUNCTION)(GuidanceTrace(), *widgets)
 
 
@@ -202,9 +202,51 @@ def test_every_plot_is_a_picture_of_its_size(traces, quantity, x_axis, theme):
         assert corner > 0.9 if theme == "light" else corner < 0.2
 
 
-def test_a_skipped_pass_is_a_gap_and_no_error(testbed):
-    _, run = testbed.guided(Settings("static"), MEMORIZED, skip=True)
-    NODES["GuidanceNormPlot"]().plot(GuidanceTrace([run]), "guidance norm", "timestep", "last", 512, 400, "dark")
+def draw(trace, quantity="guidance norm", x_axis="timestep"):
+    (axes,) = draw_runs(trace.runs, quantity, x_axis, 640, 400, "light").axes
+    return axes
+
+
+def curves_and_dots(axes):
+    curves = [line for line in axes.lines if len(line.get_xdata()) > 2]
+    return curves, [line for line in axes.lines if line.get_marker() == "o"]
+
+
+def test_the_plot_draws_every_samples_norm_from_noise_to_image(traces):
+    for trace in traces:
+        run, axes = trace.runs[0], draw(trace)
+        curves, _ = curves_and_dots(axes)
+        assert axes.get_xlim() == (1000, 0)
+        rms = run.quantity("guidance_norm") / 768**0.5
+        for curve, expected in zip(curves, rms.unbind(1), strict=True):
+            assert curve.get_xdata().tolist() == run.quantity("timestep")[:, 0].tolist()
+            assert curve.get_ydata().tolist() == expected.tolist()
+
+
+def test_the_right_axis_is_l2(traces):
+    axes = draw(traces[0])
+    axes.figure.canvas.draw()
+    (right,) = axes.child_axes
+    assert right.get_ylim() == pytest.approx([768**0.5 * limit for limit in axes.get_ylim()])
+    assert "L2" in right.get_ylabel() and "RMS" in axes.get_ylabel()
+
+
+def test_the_transition_is_marked_and_the_steps_before_it_are_shaded(traces):
+    for trace in traces:
+        run, axes = trace.runs[0], draw(trace, x_axis="step")
+        _, dots = curves_and_dots(axes)
+        switched = run.transition_step[(run.transition_step >= 0) & ~run.gated]
+        assert [dot.get_xdata()[0] for dot in dots] == switched.tolist()
+        waiting = under_mitigation(run).any(1)[:-1].nonzero().flatten().tolist()
+        assert [round(patch.get_x()) for patch in axes.patches] == waiting
+        last = run.transition_step.max() if (run.transition_step >= 0).all() else len(waiting)
+        assert waiting == ([] if run.settings.transition == "off" else list(range(last)))
+
+
+def test_a_skipped_pass_is_a_gap(testbed):
+    _, run = testbed.guided(Settings("static"), MEMORIZED, batch=1, skip=True)
+    (curve,), _ = curves_and_dots(draw(GuidanceTrace([run])))
+    assert torch.tensor(curve.get_ydata()).isnan().tolist() == [True] * 6 + [False] * 6
 
 
 def test_the_transition_is_described_in_words(traces):

@@ -35,6 +35,7 @@ def test_predictions_norms_and_opposite_guidance_are_the_closed_form(any_testbed
     patched = patch_model(any_testbed.model, settings, trace := GuidanceTrace())
     patched.set_model_sampler_post_cfg_function(spy)
     any_testbed.stock(MEMORIZED, model=patched)
+    assert len(seen) == 12
     for step, (x, sigma, denoised) in enumerate(seen):
         cond, uncond = (exact(any_testbed, variant, x, sigma, prompt) for prompt in (MEMORIZED, ""))
         delta = (uncond - cond) / sigma.view(-1, 1, 1, 1)
@@ -61,14 +62,22 @@ def test_one_observation_per_step_of_the_schedule(testbed, sampler):
     assert (sigmas[1:] < sigmas[:-1]).all()
 
 
-@pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m"])
-def test_other_samplers_see_the_curve_that_euler_sees(testbed, sampler):
-    """On the same schedule, while the trajectories are still close: the first half of 50 steps without guidance."""
+def test_the_timestep_is_the_models_own_where_that_has_the_papers_scale(testbed):
+    _, run = testbed.guided(NEVER, MEMORIZED, steps=30)
+    own = testbed.model.get_model_object("model_sampling").timestep(run.quantity("sigma")[:, 0])
+    torch.testing.assert_close(run.quantity("timestep")[:, 0], own.float(), rtol=0, atol=2.0)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "steps", "tolerance"),
+    [("heun", 12, 0.05), ("dpmpp_2m", 12, 0.05), ("dpm_2", 12, 0.05), ("dpmpp_sde", 6, 0.1)],
+)
+def test_other_samplers_see_the_curve_that_euler_sees(testbed, sampler, steps, tolerance):
+    """While the trajectories are still close: the first of 50 steps without guidance."""
     _, euler = testbed.guided(NEVER, MEMORIZED, steps=50)
     _, other = testbed.guided(NEVER, MEMORIZED, steps=50, sampler=sampler)
-    torch.testing.assert_close(
-        other.quantity("guidance_norm")[:12], euler.quantity("guidance_norm")[:12], rtol=0.05, atol=0
-    )
+    for name in ("timestep", "guidance_norm"):
+        torch.testing.assert_close(other.quantity(name)[:steps], euler.quantity(name)[:steps], rtol=tolerance, atol=0)
 
 
 @pytest.mark.parametrize("before", ["zero guidance", "opposite guidance"])
@@ -102,3 +111,19 @@ def test_another_nodes_cfg_function_acts_after_the_transition(testbed):
     stronger, _ = testbed.guided(settings, MEMORIZED, cfg=7.5)
     torch.testing.assert_close(samples, expected, rtol=0, atol=1e-3)
     assert (samples - stronger).abs().max() > 0.01
+
+
+def stronger(args):
+    """A post-CFG function of another node that adds guidance of its own."""
+    return args["denoised"] + 3 * (args["cond_denoised"] - args["uncond_denoised"])
+
+
+def test_the_patch_is_put_after_other_nodes_that_guide(testbed):
+    """As its help says: a hook before it has no say under mitigation, a hook after it acts on its result."""
+    alone = testbed.stock(MEMORIZED, model=patch_model(testbed.model, NEVER, GuidanceTrace()))
+    guided = testbed.model.clone()
+    guided.set_model_sampler_post_cfg_function(stronger)
+    assert torch.equal(testbed.stock(MEMORIZED, model=patch_model(guided, NEVER, GuidanceTrace())), alone)
+    after = patch_model(testbed.model, NEVER, GuidanceTrace())
+    after.set_model_sampler_post_cfg_function(stronger)
+    assert (testbed.stock(MEMORIZED, model=after) - alone).abs().max() > 0.1

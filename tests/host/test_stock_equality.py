@@ -1,8 +1,10 @@
 """Where nothing is mitigated, every bit is stock ComfyUI's."""
 
+import comfy.samplers
 import pytest
 import torch
-from basin_escape.samplers.model_patch import patch_model
+from basin_escape.samplers.guider import BasinEscapeCFGGuider
+from basin_escape.samplers.model_patch import WrappersMP, patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 
@@ -64,19 +66,24 @@ def test_one_gated_sample_in_a_batch_is_stock_and_the_other_is_not(testbed):
         assert torch.equal(samples[sample], stock[sample]) == run.gated[sample].item()
 
 
-def test_a_run_that_adds_noise_is_stock(testbed):
-    import comfy.samplers
-    from basin_escape.samplers.guider import BasinEscapeCFGGuider
-
+@pytest.mark.parametrize("cfg", [1.0, 2.0])
+def test_a_run_that_adds_noise_is_stock(testbed, cfg):
+    if cfg == 1.0 and WrappersMP is None:
+        pytest.skip("this host does not tell the model patch the schedule before the first call")
     sigmas = comfy.samplers.calculate_sigmas(testbed.model.get_model_object("model_sampling"), "normal", 6)[:-1].flip(0)
     results = []
-    for guider in (
-        comfy.samplers.CFGGuider(testbed.model),
-        BasinEscapeCFGGuider(testbed.model, Settings(), GuidanceTrace()),
-    ):
+    for guided, patched in ((False, False), (True, False), (False, True)):
+        counted, calls = testbed.counted()
+        model = patch_model(counted, Settings(), GuidanceTrace()) if patched else counted
+        guider = comfy.samplers.CFGGuider(model)
+        if guided:
+            guider = BasinEscapeCFGGuider(model, Settings(), GuidanceTrace())
         guider.set_conds(testbed.encode(MEMORIZED), testbed.encode(""))
-        guider.set_cfg(2.0)
-        noise = torch.zeros(2, 3, 16, 16)
+        guider.set_cfg(cfg)
         image = testbed.vae.encode(testbed.memorized[:2])
-        results.append(guider.sample(noise, image, comfy.samplers.sampler_object("euler"), sigmas, disable_pbar=True))
-    assert torch.equal(*results)
+        euler = comfy.samplers.sampler_object("euler")
+        results.append(guider.sample(torch.zeros(2, 3, 16, 16), image, euler, sigmas, disable_pbar=True))
+        assert calls() == 2 * 5 * (1 if cfg == 1.0 else 2)
+    if WrappersMP is not None:
+        assert torch.equal(results[0], results[2])
+    assert torch.equal(results[0], results[1])

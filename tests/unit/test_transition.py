@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from basin_escape.samplers.transition import FirstLocalMinimum, Observations, ascending, reached
+from basin_escape.samplers.transition import FirstLocalMinimum, Observations, TimestepScale, ascending, reached
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,3 +103,18 @@ def test_a_noise_level_is_reached_within_the_rounding_of_samplers():
 
 def test_a_schedule_that_adds_noise_is_ascending():
     assert ascending([0.0, 0.5, 14.6]) and not ascending(SCHEDULE) and not ascending([5.0, 8.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    "percent_to_sigma",
+    [
+        lambda percent: 1 - percent,  # rectified flow
+        lambda percent: 3 * (1 - percent) / (1 + 2 * (1 - percent)),  # the same, shifted by 3
+        lambda percent: math.exp(math.log(120.0) * (1 - percent) + math.log(0.002) * percent),  # EDM
+    ],
+)
+def test_a_timestep_is_the_percent_that_is_left(percent_to_sigma):
+    timestep = TimestepScale(percent_to_sigma)
+    for percent in (0.0, 0.001, 0.02, 0.35, 0.5, 0.876, 0.99):
+        assert timestep(percent_to_sigma(percent)) == pytest.approx(1000 * (1 - percent), abs=0.5)
+    assert timestep(1e-9) == 0.0 and timestep(1e9) == 1000.0
