@@ -17,8 +17,8 @@ SAMPLES = {
     "samples": (
         "LATENT",
         {
-            "tooltip": "The sampler's latent. Not read: it makes this node wait until sampling has ended. Needed with the "
-            "model patch and the guider.",
+            "tooltip": "The sampler's latent. Not read: it makes this node wait until sampling has ended. Needed with "
+            "the model patch and the guider.",
         },
     ),
 }
@@ -85,8 +85,8 @@ TRANSITION_WIDGETS = {
             "max": 1.0,
             "step": 0.0001,
             "tooltip": "The gate: an image whose guidance norm (RMS) in the first step is below this counts as not "
-            "memorized and gets plain CFG. 0 mitigates always, which harms ordinary prompts. Find it with 0 and the plot: "
-            "between the first points of ordinary and of memorized prompts. For runs that start from pure noise.",
+            "memorized and gets plain CFG. 0 mitigates always, which harms ordinary prompts. Find it with 0 and the "
+            "plot: between the first points of ordinary and of memorized prompts. For runs from pure noise.",
         },
     ),
 }
@@ -147,6 +147,6 @@ def check_runs(trace: GuidanceTrace) -> None:
     """Raise ValueError for a trace that has seen no sampling yet."""
     if not trace.runs:
         raise ValueError(
-            "trace has no runs. Connect the sampler's latent to `samples`, so that this node runs after it. If it does, "
-            "there was no guidance to observe: cfg 1, no negative prompt, or denoise 0."
+            "trace has no runs. Connect the sampler's latent to `samples`, so that this node runs after it. If it "
+            "does, there was no guidance to observe: cfg 1, no negative prompt, or denoise 0."
         )

@@ -1,20 +1,12 @@
-"""A running ComfyUI, and a page of it in Debian's Chromium, in either renderer."""
+"""A page of the running ComfyUI in Debian's Chromium, in either renderer."""
 
 import os
 import shutil
 
 import pytest
-from comfyui_server import ComfyUIServer
 from playwright.sync_api import sync_playwright
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-sync", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    comfyui = ComfyUIServer(tmp_path_factory.mktemp("comfyui"))
-    yield comfyui
-    comfyui.stop()
 
 
 @pytest.fixture(scope="session")

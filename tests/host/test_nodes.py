@@ -10,6 +10,7 @@ import torch
 from basin_escape.nodes.figure import CURVES, THEMES, X_AXES, describe_transition, draw_runs, under_mitigation
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from measure import NODES, WIDGETS, pack
 from pack import ROOT
 
@@ -225,7 +226,7 @@ def test_the_plot_draws_every_samples_norm_from_noise_to_image(traces):
 
 def test_the_right_axis_is_l2(traces):
     axes = draw(traces[0])
-    axes.figure.canvas.draw()
+    FigureCanvasAgg(axes.figure).draw()
     (right,) = axes.child_axes
     assert right.get_ylim() == pytest.approx([768**0.5 * limit for limit in axes.get_ylim()])
     assert "L2" in right.get_ylabel() and "RMS" in axes.get_ylabel()
