@@ -75,10 +75,7 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
 
     def _may_skip(self, run: Run, model_options: dict) -> bool:
         uncond_wanted = model_options.get("disable_cfg1_optimization", False)
-        pair_wanted = any(
-            key in model_options for key in ("sampler_pre_cfg_function", "sampler_calc_cond_batch_function")
-        )
-        return run.skippable(uncond_wanted) and not pair_wanted
+        return run.skippable(uncond_wanted) and not any(key in model_options for key in WORKS_ON_BOTH)
 
     def _one_pass(self, run: Run, level: float, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
         """Let the one prediction that is used stand for both: every hook of the host still has its call."""

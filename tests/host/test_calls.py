@@ -1,7 +1,9 @@
 """How often the model is asked: never more than stock, less where a pass is not used."""
 
+import comfy.samplers
 import pytest
 import torch
+from basin_escape.samplers.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.model_patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
@@ -86,15 +88,45 @@ def test_an_unguided_pass_is_never_taken_for_the_positive_prompt(testbed):
     assert third == [[0, 1], [1]] + [[0, 1]] * 11
 
 
+def both_predictions(args):
+    """What another node that works on both predictions may put in the host's place."""
+    if "conds_out" in args:
+        return args["conds_out"]
+    return comfy.samplers.calc_cond_batch(
+        *(args[name] for name in ("model", "conds", "input", "sigma", "model_options"))
+    )
+
+
 @pytest.mark.parametrize("key", ["sampler_pre_cfg_function", "sampler_calc_cond_batch_function"])
 def test_nothing_is_skipped_while_another_node_works_on_both_predictions(testbed, key):
-    from basin_escape.samplers.guider import BasinEscapeCFGGuider
-    from basin_escape.samplers.run import Run
+    counted, calls = testbed.counted()
+    counted.model_options[key] = [both_predictions] if "pre_cfg" in key else both_predictions
+    testbed.guided(Settings("static"), MEMORIZED, model=counted, skip=True)
+    assert calls() == 2 * 24
 
-    guider = BasinEscapeCFGGuider(testbed.model, Settings("static"), GuidanceTrace(), skip_unused_pass=True)
-    run = Run(Settings("static"), lambda percent: 10 * (1 - percent), 1, 4, [10.0, 5.0, 0.0], 7.5)
-    run.place(10.0)
-    assert guider._may_skip(run, {}) and not guider._may_skip(run, {key: [lambda args: args]})
+
+def test_the_trace_follows_a_scale_that_changes_while_sampling(testbed):
+    guider = BasinEscapeCFGGuider(testbed.model, Settings("off"), GuidanceTrace())
+    guider.set_conds(testbed.encode(MEMORIZED), testbed.encode(""))
+    guider.set_cfg(7.5)
+    sigmas = comfy.samplers.KSampler(testbed.model, 6, "cpu", "euler", "normal").sigmas
+    guider.sample(
+        testbed.noise(),
+        testbed.latent()["samples"],
+        comfy.samplers.sampler_object("euler"),
+        sigmas,
+        callback=lambda step, *_: guider.set_cfg(3.0) if step == 2 else None,
+        disable_pbar=True,
+    )
+    assert guider.trace.runs[0].quantity("scale")[:, 0].tolist() == [7.5] * 3 + [3.0] * 3
+
+
+def test_the_empty_prompt_is_known_as_a_negative_one(testbed):
+    empty = testbed.encode("")
+    guider = BasinEscapeCFGGuider(testbed.model, Settings(), GuidanceTrace())
+    guider.set_conds(testbed.encode(MEMORIZED), testbed.encode(OTHER), empty)
+    assert guider.original_conds["unconditional"][0]["prompt_type"] == "negative"
+    assert "prompt_type" not in empty[0][1]
 
 
 class TestThirdPass:
