@@ -59,10 +59,9 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
             return self._with_unconditional(run, x, timestep, model_options, seed)
 
         def post_cfg(args):
-            if args["uncond"] is None:
-                run.warn_unguided()
-                return args["denoised"]
             cond, uncond = args["cond_denoised"], args["uncond_denoised"]
+            if run.unguided(args["uncond"], uncond):
+                return args["denoised"]
             run.observe(x, cond, uncond, timestep, self.cfg)
             return run.apply(args["denoised"], cond, uncond)
 

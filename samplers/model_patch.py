@@ -48,10 +48,9 @@ def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
             sampling.run = _start_run(args, options, settings, cfg)
             if not announced:  # nor is its end
                 trace.append(sampling.run.trace)
-        if args["uncond"] is None:
-            sampling.run.warn_unguided()
-            return args["denoised"]
         cond, uncond = args["cond_denoised"], args["uncond_denoised"]
+        if sampling.run.unguided(args["uncond"], uncond):
+            return args["denoised"]
         sampling.run.observe(args["input"], cond, uncond, args["sigma"], cfg)
         return sampling.run.apply(args["denoised"], cond, uncond)
 

@@ -145,11 +145,18 @@ class Run:
         if self.observes(sigma):
             self._record(sigma, torch.full((3, len(self.on)), math.nan), math.nan)
 
-    def warn_unguided(self) -> None:
-        """Say once that there is nothing to switch."""
-        if not self.warned:
+    def unguided(self, conds: list[dict] | None, uncond: Tensor) -> bool:
+        """Whether the host has no unconditional prediction in this call; says so once.
+
+        conds: the conditionings behind `uncond`, none of them at cfg 1 or without a negative prompt. Outside the
+        range of timesteps that a conditioning may have, the host hands over zeros.
+        """
+        limited = conds is not None and all("timestep_start" in cond or "timestep_end" in cond for cond in conds)
+        missing = conds is None or (limited and not uncond.any())
+        if missing and not self.warned:
             self.warned = True
             logging.warning(
-                "Basin Escape: no unconditional prediction in this run (cfg 1, or a guider without a negative "
-                "prompt), so there is no guidance to switch and none to record."
+                "Basin Escape: no unconditional prediction (cfg 1, a guider without a negative prompt, or one that is "
+                "limited to other timesteps), so there is no guidance to switch and none to record."
             )
+        return missing

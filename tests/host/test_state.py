@@ -3,8 +3,10 @@
 import gc
 import weakref
 
+import comfy.samplers
 import pytest
 import torch
+from basin_escape.samplers.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.model_patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import RUNS_KEPT, GuidanceTrace
@@ -95,26 +97,19 @@ def test_the_model_that_was_handed_in_is_not_changed(testbed):
 
 
 def test_the_guider_keeps_nothing_between_runs(testbed):
-    from basin_escape.samplers.guider import BasinEscapeCFGGuider
-
     guider = BasinEscapeCFGGuider(testbed.model, SETTINGS, GuidanceTrace())
     before = set(vars(guider))
     guider.set_conds(testbed.encode(MEMORIZED), testbed.encode(OTHER))
     guider.set_cfg(7.5)
-    import comfy.samplers
-
-    sigmas = comfy.samplers.KSampler(testbed.model, 8, "cpu", "euler", "normal").sigmas
-    noise = testbed.noise()
-    arguments = (noise, torch.zeros_like(noise), comfy.samplers.sampler_object("euler"), sigmas)
-    first = guider.sample(*arguments, disable_pbar=True)
+    first = sample(guider, testbed)
     assert set(vars(guider)) == before
+    guider.model_patcher = interrupt_after(testbed.model, 3)
+    guider.model_options = guider.model_patcher.model_options
     with pytest.raises(Interrupted):
-        guider.model_patcher = interrupt_after(testbed.model, 3)
-        guider.model_options = guider.model_patcher.model_options
-        guider.sample(*arguments, disable_pbar=True)
+        sample(guider, testbed)
     assert "run" not in vars(guider) and len(guider.trace.runs) == 1
     guider.model_patcher, guider.model_options = testbed.model, testbed.model.model_options
-    assert torch.equal(guider.sample(*arguments, disable_pbar=True), first)
+    assert torch.equal(sample(guider, testbed), first)
 
 
 def test_the_trace_is_bounded_and_holds_numbers_only(testbed):
@@ -141,23 +136,48 @@ def test_a_finished_run_lets_its_latents_go(testbed):
     assert len(seen) == 48 and not any(reference() is not None for reference in seen)
 
 
-@pytest.mark.parametrize("guider", [False, True])
-def test_a_run_without_guidance_passes_through_and_says_so_once(testbed, guider, caplog):
-    """A guider without a negative prompt: stock result, no record, one warning."""
-    import comfy.samplers
+def sample(guider, testbed, steps=12):
+    sigmas = comfy.samplers.KSampler(testbed.model, steps, "cpu", "euler", "normal").sigmas
+    noise, euler = testbed.noise(), comfy.samplers.sampler_object("euler")
+    return guider.sample(noise, torch.zeros_like(noise), euler, sigmas, disable_pbar=True)
 
-    noise, trace = testbed.noise(), GuidanceTrace()
-    model = testbed.model if guider else patch_model(testbed.model, SETTINGS, trace)
-    expected = testbed.stock(MEMORIZED, cfg=1.0)
-    if guider:
-        samples, run = testbed.guided(Settings("off"), MEMORIZED, cfg=1.0)
-        assert run is None
-    else:
-        basic = comfy.samplers.CFGGuider(model)
-        basic.inner_set_conds({"positive": testbed.encode(MEMORIZED)})
-        sigmas = comfy.samplers.KSampler(model, 12, "cpu", "euler", "normal").sigmas
-        samples = basic.sample(
-            noise, torch.zeros_like(noise), comfy.samplers.sampler_object("euler"), sigmas, disable_pbar=True
-        )
-    assert torch.equal(samples, expected) and trace.runs == []
-    assert sum("no guidance to switch" in message for message in caplog.messages) == 1
+
+def said_once(caplog):
+    return sum("no guidance to switch" in message for message in caplog.messages) == 1
+
+
+def test_a_guider_without_a_negative_prompt_passes_through_and_says_so_once(testbed, caplog):
+    basic = comfy.samplers.CFGGuider(patch_model(testbed.model, SETTINGS, trace := GuidanceTrace()))
+    basic.inner_set_conds({"positive": testbed.encode(MEMORIZED)})
+    assert torch.equal(sample(basic, testbed), testbed.stock(MEMORIZED, cfg=1.0))
+    assert trace.runs == [] and said_once(caplog)
+
+
+def test_off_at_cfg_1_has_nothing_to_record_and_says_so_once(testbed, caplog):
+    samples, run = testbed.guided(Settings("off"), MEMORIZED, cfg=1.0)
+    assert torch.equal(samples, testbed.stock(MEMORIZED, cfg=1.0))
+    assert run is None and said_once(caplog)
+
+
+@pytest.mark.parametrize("patched", [False, True])
+def test_where_the_negative_prompt_is_out_of_its_range_the_host_decides(testbed, patched, caplog):
+    """A negative prompt for the first 30 percent only, mitigation throughout: 4 of 12 steps have guidance."""
+    never, trace = Settings("static", static_percent=1.0), GuidanceTrace()
+    seen = []
+
+    def spy(args):
+        seen.append((args["sigma"][0].item(), args["denoised"]))
+        return args["denoised"]
+
+    model = testbed.model.clone()
+    model.set_model_sampler_post_cfg_function(spy)
+    guider = BasinEscapeCFGGuider(model, never, trace)
+    if patched:
+        guider = comfy.samplers.CFGGuider(patch_model(model, never, trace))
+    early = [[cond, {**extra, "start_percent": 0.0, "end_percent": 0.3}] for cond, extra in testbed.encode("")]
+    guider.set_conds(testbed.encode(MEMORIZED), early)
+    guider.set_cfg(1.5)
+    samples = sample(guider, testbed)
+    assert len(trace.runs[0].observations) == 4 and said_once(caplog)
+    # Euler's last step ends on the last prediction: the host's own, which nothing has touched.
+    torch.testing.assert_close(samples, 2 * seen[-1][1], rtol=0, atol=1e-5)
