@@ -65,8 +65,7 @@ def print_table(results: dict[tuple[str, str], Measurement]) -> None:
         )
     print("\nGuidance norm of the first step (RMS), from which to choose memorization_threshold:")
     for kind in PROMPTS:
-        runs = results[kind, "no mitigation"].runs
-        norms = np.concatenate([run.quantity("guidance_norm")[0].numpy() / run.elements**0.5 for run in runs])
+        norms = results[kind, "no mitigation"].first_norms
         print(f"  {kind:9}  {norms.min():.4f} to {norms.max():.4f}, mean {norms.mean():.4f}")
     print(f"  gate used  {GATE}")
 

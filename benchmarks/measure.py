@@ -9,6 +9,7 @@ from torch import Tensor
 
 pack = load_pack()
 
+from basin_escape.samplers.guidance import rms  # noqa: E402
 from basin_escape.samplers.trace import GuidanceTrace, RunTrace  # noqa: E402
 from basin_escape.testbed.captions import MEMORIZED_CAPTIONS, ORDINARY_CAPTIONS  # noqa: E402
 from basin_escape.testbed.distribution import render_pictures  # noqa: E402
@@ -73,12 +74,18 @@ class Measurement:
         return torch.cat(self.alignment).mean().item()
 
     @property
+    def first_norms(self) -> Tensor:
+        """[pictures] guidance norm of the first step, in RMS: what the gate compares with its threshold."""
+        return torch.cat([rms(run.quantity("guidance_norm")[0], run.elements) for run in self.runs])
+
+    @property
     def transition_steps(self) -> Tensor:
         """Of the pictures that were not gated; -1 where CFG never began to act."""
         return torch.cat([run.transition_step[~run.gated] for run in self.runs])
 
 
 def encode(clip, prompt: str) -> list:
+    """The conditioning of a prompt, as the stock CLIP Text Encode node makes it."""
     return clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..samplers.guidance import rms
 from ..samplers.settings import OFF
 from ..samplers.trace import RunTrace
 
@@ -89,7 +90,9 @@ def _draw_run(axes: Any, run: RunTrace, quantity: str, x_axis: str, newest: bool
     if newest:
         _shade(axes, x, under_mitigation(run).float().mean(1), colours)
     for name, label, style in CURVES[quantity]:
-        values = run.quantity(name) / (1 if quantity == SCALE else run.elements**0.5)
+        values = run.quantity(name)
+        if quantity != SCALE:
+            values = rms(values, run.elements)
         for sample, curve in enumerate(values.unbind(1)):
             colour = _sample_colour(sample, batch) if newest else colours["ink"]
             kind = {"drawstyle": "steps-post"} if quantity == SCALE else {}
@@ -144,7 +147,7 @@ def _dress(axes: Any, runs: list[RunTrace], quantity: str, x_axis: str, colours:
         axes.set_ylim(bottom=0)
     if quantity != SCALE:
         root = run.elements**0.5
-        l2 = axes.secondary_yaxis("right", functions=(lambda rms: rms * root, lambda norm: norm / root))
+        l2 = axes.secondary_yaxis("right", functions=(lambda left: left * root, lambda right: right / root))
         l2.set_ylabel("L2 norm (the paper's unit)")
         sides.append(l2)
     before = "" if run.settings.transition == OFF else f", {run.settings.before_transition}"

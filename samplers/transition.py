@@ -32,16 +32,19 @@ class TimestepScale:
 
     def __init__(self, percent_to_sigma: Callable[[float], float]):
         percents = [(cell + 0.5) / self.CELLS for cell in reversed(range(self.CELLS))]
-        self.log_sigmas = [log(percent_to_sigma(percent)) for percent in percents]
-        self.timesteps = [1000 * (1 - percent) for percent in percents]
+        # Distilled schedules rest on a noise level for some percents: what counts is when sampling gets there.
+        scale = {log(percent_to_sigma(percent)): 1000 * (1 - percent) for percent in percents}
+        self.log_sigmas, self.timesteps = list(scale), list(scale.values())
 
     def __call__(self, sigma: float) -> float:
         """Ends beyond the first and last cell are extrapolated, within 0 to 1000."""
+        if sigma == 0:
+            return 0.0
         level = log(sigma)
-        right = min(max(bisect_left(self.log_sigmas, level), 1), self.CELLS - 1)
+        right = min(max(bisect_left(self.log_sigmas, level), 1), len(self.log_sigmas) - 1)
         low, high = self.log_sigmas[right - 1], self.log_sigmas[right]
-        share = (level - low) / (high - low)
-        return min(max(self.timesteps[right - 1] + share * 1000 / self.CELLS, 0.0), 1000.0)
+        before, after = self.timesteps[right - 1], self.timesteps[right]
+        return min(max(before + (after - before) * (level - low) / (high - low), 0.0), 1000.0)
 
 
 class FirstLocalMinimum:

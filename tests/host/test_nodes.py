@@ -7,10 +7,8 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
-from basin_escape.nodes.figure import CURVES, THEMES, X_AXES, describe_transition, draw_runs, under_mitigation
-from basin_escape.samplers.settings import Settings
+from basin_escape.nodes.figure import CURVES, X_AXES
 from basin_escape.samplers.trace import GuidanceTrace
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from measure import NODES, WIDGETS, pack
 from pack import ROOT
 
@@ -178,82 +176,3 @@ def test_saving_needs_a_server(testbed):
     _, trace = run_ksampler(testbed)
     with pytest.raises(RuntimeError, match="needs a ComfyUI server"):
         NODES["SaveGuidanceTrace"]().save(trace, "trace")
-
-
-@pytest.fixture(scope="module")
-def traces(testbed):
-    """One sample and sixteen, of each kind of transition."""
-    gate = Settings(memorization_threshold=0.0175, latest_percent=1.0)
-    return [
-        GuidanceTrace([testbed.guided(settings, MEMORIZED, batch=batch)[1]])
-        for settings in (Settings(), Settings("static"), Settings("off"), gate)
-        for batch in (1, 16)
-    ]
-
-
-@pytest.mark.parametrize("quantity", CURVES)
-@pytest.mark.parametrize("x_axis", X_AXES)
-@pytest.mark.parametrize("theme", THEMES)
-def test_every_plot_is_a_picture_of_its_size(traces, quantity, x_axis, theme):
-    for trace in traces:
-        (plot,) = NODES["GuidanceNormPlot"]().plot(trace, quantity, x_axis, "all", 640, 400, theme)
-        assert plot.shape == (1, 400, 640, 3) and plot.dtype == torch.float32
-        assert 0 <= plot.min() < plot.max() <= 1
-        corner = plot[0, 0, 0].mean()
-        assert corner > 0.9 if theme == "light" else corner < 0.2
-
-
-def draw(trace, quantity="guidance norm", x_axis="timestep"):
-    (axes,) = draw_runs(trace.runs, quantity, x_axis, 640, 400, "light").axes
-    return axes
-
-
-def curves_and_dots(axes):
-    curves = [line for line in axes.lines if len(line.get_xdata()) > 2]
-    return curves, [line for line in axes.lines if line.get_marker() == "o"]
-
-
-def test_the_plot_draws_every_samples_norm_from_noise_to_image(traces):
-    for trace in traces:
-        run, axes = trace.runs[0], draw(trace)
-        curves, _ = curves_and_dots(axes)
-        assert axes.get_xlim() == (1000, 0)
-        rms = run.quantity("guidance_norm") / 768**0.5
-        for curve, expected in zip(curves, rms.unbind(1), strict=True):
-            assert curve.get_xdata().tolist() == run.quantity("timestep")[:, 0].tolist()
-            assert curve.get_ydata().tolist() == expected.tolist()
-
-
-def test_the_right_axis_is_l2(traces):
-    axes = draw(traces[0])
-    FigureCanvasAgg(axes.figure).draw()
-    (right,) = axes.child_axes
-    assert right.get_ylim() == pytest.approx([768**0.5 * limit for limit in axes.get_ylim()])
-    assert "L2" in right.get_ylabel() and "RMS" in axes.get_ylabel()
-
-
-def test_the_transition_is_marked_and_the_steps_before_it_are_shaded(traces):
-    for trace in traces:
-        run, axes = trace.runs[0], draw(trace, x_axis="step")
-        _, dots = curves_and_dots(axes)
-        switched = run.transition_step[(run.transition_step >= 0) & ~run.gated]
-        assert [dot.get_xdata()[0] for dot in dots] == switched.tolist()
-        waiting = under_mitigation(run).any(1)[:-1].nonzero().flatten().tolist()
-        assert [round(patch.get_x()) for patch in axes.patches] == waiting
-        last = run.transition_step.max() if (run.transition_step >= 0).all() else len(waiting)
-        assert waiting == ([] if run.settings.transition == "off" else list(range(last)))
-
-
-def test_a_skipped_pass_is_a_gap(testbed):
-    _, run = testbed.guided(Settings("static"), MEMORIZED, batch=1, skip=True)
-    (curve,), _ = curves_and_dots(draw(GuidanceTrace([run])))
-    assert torch.tensor(curve.get_ydata()).isnan().tolist() == [True] * 6 + [False] * 6
-
-
-def test_the_transition_is_described_in_words(traces):
-    words = [describe_transition(trace.runs[0]) for trace in traces]
-    step = traces[0].runs[0].transition_step.item()
-    timestep = traces[0].runs[0].quantity("timestep")[step, 0]
-    assert words[0] == f"CFG from step {step}, t = {timestep:.0f}"
-    assert words[3] == "CFG from steps 6 to 6 in 16 of 16 images" and words[4] == words[5] == "plain CFG"
-    assert "not memorized: plain CFG" in words[7]

@@ -117,4 +117,11 @@ def test_a_timestep_is_the_percent_that_is_left(percent_to_sigma):
     timestep = TimestepScale(percent_to_sigma)
     for percent in (0.0, 0.001, 0.02, 0.35, 0.5, 0.876, 0.99):
         assert timestep(percent_to_sigma(percent)) == pytest.approx(1000 * (1 - percent), abs=0.5)
-    assert timestep(1e-9) == 0.0 and timestep(1e9) == 1000.0
+    assert timestep(0.0) == timestep(1e-9) == 0.0 and timestep(1e9) == 1000.0
+
+
+def test_a_noise_level_that_holds_for_some_percents_counts_from_when_it_is_reached():
+    timestep = TimestepScale(lambda percent: max(0.25, 1 - percent))
+    for sigma, expected in ((0.9, 900), (0.5, 500), (0.25, 250)):
+        assert timestep(sigma) == pytest.approx(expected, abs=3)
+    assert timestep(0.0) == 0.0
