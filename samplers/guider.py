@@ -50,6 +50,8 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
     def predict_noise(self, x, timestep, model_options={}, seed=None):
         run = self.run = self.run or self._start_run(x)
         empty = self.conds.get("unconditional")
+        if run.unguided(timestep, self.conds["positive"], empty or self.conds["negative"]):
+            return super().predict_noise(x, timestep, model_options, seed)
         if run.settings.transition == STATIC and (self.skip_unused_pass or empty):
             level = timestep[0].item()
             run.place(level)
@@ -60,7 +62,7 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
 
         def post_cfg(args):
             cond, uncond = args["cond_denoised"], args["uncond_denoised"]
-            if run.unguided(args["uncond"], uncond):
+            if run.unguided(timestep, args["cond"], args["uncond"]):
                 return args["denoised"]
             run.observe(x, cond, uncond, timestep, self.cfg)
             return run.apply(args["denoised"], cond, uncond)

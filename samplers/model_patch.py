@@ -28,6 +28,8 @@ def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
     unannounced_sampling = _sampling_by_conditioning()
 
     def outer_sample(executor, *args, **kwargs):
+        if settings.mitigates:
+            _check_guider(executor.class_obj)
         sampling = SimpleNamespace(run=None)
         options = executor.class_obj.model_options  # the run's own copy
         options.setdefault("transformer_options", {})[key] = sampling
@@ -48,9 +50,11 @@ def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
             sampling.run = _start_run(args, options, settings, cfg)
             if not announced:  # nor is its end
                 trace.append(sampling.run.trace)
-        cond, uncond = args["cond_denoised"], args["uncond_denoised"]
-        if sampling.run.unguided(args["uncond"], uncond):
+        # Perp-Neg hands over an empty prompt besides the negative one.
+        negative = "empty_cond" if "empty_cond" in args else "uncond"
+        if sampling.run.unguided(args["sigma"], args["cond"], args[negative]):
             return args["denoised"]
+        cond, uncond = args["cond_denoised"], args[f"{negative}_denoised"]
         sampling.run.observe(args["input"], cond, uncond, args["sigma"], cfg)
         return sampling.run.apply(args["denoised"], cond, uncond)
 
@@ -61,6 +65,16 @@ def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
         patched.set_model_sampler_post_cfg_function(post_cfg)
         patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, outer_sample)
     return patched
+
+
+def _check_guider(guider: Any) -> None:
+    """Raise ValueError for a guider that adds guidance where no hook can hold it back."""
+    if "middle" in guider.original_conds and not getattr(guider, "nested", False):
+        raise ValueError(
+            "Basin Escape (model patch) cannot hold back the guidance of DualCFGGuider in its regular style, which "
+            "is added after every hook. Set its style to nested, use Basin Escape Guider in its place, or set "
+            "transition to off."
+        )
 
 
 def _start_run(args: dict, options: dict, settings: Settings, cfg: float) -> Run:

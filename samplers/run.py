@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from .conditioning import absent
 from .guidance import (
     BEFORE_TRANSITION,
     CONDITIONAL,
@@ -145,18 +146,16 @@ class Run:
         if self.observes(sigma):
             self._record(sigma, torch.full((3, len(self.on)), math.nan), math.nan)
 
-    def unguided(self, conds: list[dict] | None, uncond: Tensor) -> bool:
-        """Whether the host has no unconditional prediction in this call; says so once.
+    def unguided(self, sigma: Tensor, *conds: list[dict] | None) -> bool:
+        """Whether one of the conditionings has no prediction in this call; says so once.
 
-        conds: the conditionings behind `uncond`, none of them at cfg 1 or without a negative prompt. Outside the
-        range of timesteps that a conditioning may have, the host hands over zeros.
+        sigma [batch]; conds: the conditionings behind the two predictions.
         """
-        limited = conds is not None and all("timestep_start" in cond or "timestep_end" in cond for cond in conds)
-        missing = conds is None or (limited and not uncond.any())
+        missing = any(absent(cond, sigma) for cond in conds)
         if missing and not self.warned:
             self.warned = True
             logging.warning(
-                "Basin Escape: no unconditional prediction (cfg 1, a guider without a negative prompt, or one that is "
-                "limited to other timesteps), so there is no guidance to switch and none to record."
+                "Basin Escape: one of the two predictions is missing (cfg 1, a guider without a negative prompt, or a "
+                "prompt that is limited to other timesteps), so there is no guidance to switch and none to record."
             )
         return missing

@@ -32,7 +32,17 @@ class Testbed:
         return comfy.sample.prepare_noise(self.latent(batch)["samples"], SEED)
 
     def stock(
-        self, prompt, model=None, negative="", batch=2, cfg=7.5, steps=12, sampler="euler", denoise=1.0, noise=None
+        self,
+        prompt,
+        model=None,
+        negative="",
+        batch=2,
+        cfg=7.5,
+        steps=12,
+        sampler="euler",
+        scheduler="normal",
+        denoise=1.0,
+        noise=None,
     ):
         """ComfyUI's own KSampler path."""
         noise = self.noise(batch) if noise is None else noise
@@ -42,7 +52,7 @@ class Testbed:
             steps,
             cfg,
             sampler,
-            "normal",
+            scheduler,
             self.encode(prompt),
             self.encode(negative),
             torch.zeros_like(noise),
@@ -62,6 +72,7 @@ class Testbed:
         cfg=7.5,
         steps=12,
         sampler="euler",
+        scheduler="normal",
         denoise=1.0,
         noise=None,
         skip=False,
@@ -72,7 +83,7 @@ class Testbed:
         empty = None if unconditional is None else self.encode(unconditional)
         guider.set_conds(self.encode(prompt), self.encode(negative), empty)
         guider.set_cfg(cfg)
-        schedule = comfy.samplers.KSampler(self.model, steps, noise.device, sampler, "normal", denoise).sigmas
+        schedule = comfy.samplers.KSampler(self.model, steps, noise.device, sampler, scheduler, denoise).sigmas
         samples = guider.sample(
             noise,
             torch.zeros_like(noise),
