@@ -26,7 +26,7 @@ bench: .venv/installed
 
 # On a real ComfyUI: COMFYUI_PATH names the checkout, COMFYUI_PYTHON the interpreter it runs with.
 test-server: .venv/installed comfyui
-	PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest tests/host $(ARGS)
+	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest tests/host $(ARGS)
 	$(BIN)/pytest tests/server $(ARGS)
 
 test-browser: .venv/installed comfyui

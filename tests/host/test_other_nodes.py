@@ -1,0 +1,208 @@
+"""Beside other nodes of ComfyUI that guide: its guiders, RescaleCFG, CFGOverride and the like. They are part of a
+checkout only; the library on PyPI has no module to run them with."""
+
+import importlib
+
+import comfy.samplers
+import pytest
+import torch
+from basin_escape.samplers.guider import BasinEscapeCFGGuider
+from basin_escape.samplers.model_patch import patch_model
+from basin_escape.samplers.settings import Settings
+from basin_escape.samplers.trace import GuidanceTrace
+
+from .gaussian import load_gaussian, prompt
+
+pytest.importorskip("node_helpers", reason="needs a ComfyUI checkout (make test-server)", exc_type=ImportError)
+
+SHAPE, STEPS, CFG = (4, 8, 8), 12, 3.0
+POSITIVE, MIDDLE, NEGATIVE, EMPTY = prompt(0.5), prompt(0.25), prompt(-0.5), prompt(0.0)
+OFF, GATED = Settings("off"), Settings(memorization_threshold=0.99)
+NEVER = Settings("static", static_percent=1.0)
+FROM_THE_START = Settings("static", static_percent=0.0)
+HALF = Settings("static", static_percent=0.5)
+
+
+def run_node(module, name, **inputs):
+    """The first output of one of the host's nodes; skips where this host does not have it."""
+    node = getattr(importlib.import_module(f"comfy_extras.{module}"), name, None)
+    if node is None:
+        pytest.skip(f"this ComfyUI has no {name}")
+    if hasattr(node, "execute"):
+        return node.execute(**inputs).result[0]
+    return getattr(node(), node.FUNCTION)(**inputs)[0]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_gaussian(SHAPE)
+
+
+def patched(model, settings):
+    return patch_model(model, settings, GuidanceTrace())
+
+
+def sample(guider):
+    sigmas = comfy.samplers.KSampler(guider.model_patcher, STEPS, "cpu", "euler", "normal").sigmas
+    noise = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(3))
+    euler = comfy.samplers.sampler_object("euler")
+    return guider.sample(noise, torch.zeros_like(noise), euler, sigmas, disable_pbar=True, seed=3)
+
+
+def cfg_guider(model, positive=POSITIVE, negative=NEGATIVE, cfg=CFG):
+    guider = comfy.samplers.CFGGuider(model)
+    guider.set_conds(positive, negative)
+    guider.set_cfg(cfg)
+    return guider
+
+
+def own_guider(model, settings, cfg=CFG):
+    guider = BasinEscapeCFGGuider(model, settings, GuidanceTrace())
+    guider.set_conds(POSITIVE, NEGATIVE)
+    guider.set_cfg(cfg)
+    return guider
+
+
+def close(samples, expected):
+    torch.testing.assert_close(samples, expected, rtol=0, atol=1e-4)
+
+
+def test_basic_guider_passes_through(model, caplog):
+    guider = run_node(
+        "nodes_custom_sampler",
+        "BasicGuider",
+        model=patch_model(model, NEVER, trace := GuidanceTrace()),
+        conditioning=POSITIVE,
+    )
+    assert torch.equal(sample(guider), sample(cfg_guider(model, cfg=1.0)))
+    assert trace.runs == [] and "no guidance to switch" in caplog.text
+
+
+class TestPerpNegGuider:
+    """Its empty prompt is the paper's, and the negative one has no say before the transition."""
+
+    def guider(self, model, negative=NEGATIVE, positive=POSITIVE):
+        conds = {"positive": positive, "negative": negative, "empty_conditioning": EMPTY}
+        return run_node("nodes_perpneg", "PerpNegGuider", model=model, cfg=CFG, neg_scale=1.0, **conds)
+
+    @pytest.mark.parametrize("settings", [OFF, GATED, FROM_THE_START])
+    def test_untouched_is_stock(self, model, settings):
+        assert torch.equal(sample(self.guider(patched(model, settings))), sample(self.guider(model)))
+
+    def test_zero_guidance_throughout_is_the_empty_prompt_alone(self, model):
+        samples = sample(self.guider(patched(model, NEVER)))
+        close(samples, sample(cfg_guider(model, EMPTY, cfg=1.0)))
+        assert torch.equal(sample(self.guider(patched(model, NEVER), negative=MIDDLE)), samples)
+
+
+class TestDualCFGGuider:
+    def guider(self, model, style, positive=POSITIVE):
+        conds = {"cond1": positive, "cond2": MIDDLE, "negative": NEGATIVE}
+        scales = {"cfg_conds": CFG, "cfg_cond2_negative": 2.0}
+        return run_node("nodes_custom_sampler", "DualCFGGuider", model=model, style=style, **conds, **scales)
+
+    @pytest.mark.parametrize("style", ["regular", "nested"])
+    def test_off_is_stock(self, model, style):
+        assert torch.equal(sample(self.guider(patched(model, OFF), style)), sample(self.guider(model, style)))
+
+    def test_the_regular_style_is_refused_before_anything_is_sampled(self, model):
+        guider = self.guider(patched(model, NEVER), "regular")
+        with pytest.raises(ValueError, match=r"DualCFGGuider in its regular style.*Set its style to nested"):
+            sample(guider)
+        assert torch.equal(sample(self.guider(model, "regular")), sample(self.guider(model, "regular")))
+
+    def test_in_the_nested_style_the_first_prompt_waits_and_the_second_one_acts(self, model):
+        samples = sample(self.guider(patched(model, NEVER), "nested"))
+        close(samples, sample(self.guider(model, "nested", positive=MIDDLE)))
+        assert torch.equal(sample(self.guider(patched(model, GATED), "nested")), sample(self.guider(model, "nested")))
+
+
+class TestDualModelGuider:
+    """The negative prediction comes from a model of its own."""
+
+    def guider(self, model, other):
+        conds = {"positive": POSITIVE, "negative": NEGATIVE}
+        return run_node("nodes_custom_sampler", "DualModelGuider", model=model, model_negative=other, cfg=CFG, **conds)
+
+    @pytest.mark.parametrize("settings", [OFF, GATED])
+    def test_untouched_is_stock(self, model, settings):
+        other = load_gaussian(SHAPE)
+        assert torch.equal(sample(self.guider(patched(model, settings), other)), sample(self.guider(model, other)))
+
+    def test_zero_guidance_throughout_is_the_other_models_prediction_alone(self, model):
+        samples = sample(self.guider(patched(model, NEVER), load_gaussian(SHAPE)))
+        close(samples, sample(cfg_guider(model, NEGATIVE, cfg=1.0)))
+
+
+class TestRescaleCFG:
+    def rescaled(self, model):
+        return run_node("nodes_model_advanced", "RescaleCFG", model=model, multiplier=0.7)
+
+    def test_before_or_after_the_patch_is_the_same(self, model):
+        before = sample(cfg_guider(patched(self.rescaled(model), HALF)))
+        assert torch.equal(sample(cfg_guider(self.rescaled(patched(model, HALF)))), before)
+        assert torch.equal(sample(own_guider(self.rescaled(model), HALF)), before)
+        assert not torch.equal(before, sample(cfg_guider(patched(model, HALF))))
+
+    @pytest.mark.parametrize("settings", [OFF, GATED, FROM_THE_START])
+    def test_untouched_is_stock(self, model, settings):
+        stock = sample(cfg_guider(self.rescaled(model)))
+        assert torch.equal(sample(cfg_guider(patched(self.rescaled(model), settings))), stock)
+
+    def test_it_has_no_say_before_the_transition(self, model):
+        assert torch.equal(
+            sample(cfg_guider(patched(self.rescaled(model), NEVER))), sample(cfg_guider(patched(model, NEVER)))
+        )
+
+
+class TestCFGOverride:
+    def overridden(self, model, cfg, start=0.0, end=1.0):
+        range_ = {"start_percent": start, "end_percent": end}
+        return run_node("nodes_custom_sampler", "CFGOverride", model=model, cfg=cfg, **range_)
+
+    @pytest.mark.parametrize("settings", [OFF, GATED])
+    def test_untouched_is_stock(self, model, settings):
+        stock = sample(cfg_guider(self.overridden(model, 2.0, 0.3, 0.6)))
+        assert torch.equal(sample(cfg_guider(patched(self.overridden(model, 2.0, 0.3, 0.6), settings))), stock)
+        assert torch.equal(sample(own_guider(self.overridden(model, 2.0, 0.3, 0.6), settings)), stock)
+
+    def test_its_scale_counts_after_the_transition(self, model):
+        expected = sample(own_guider(model, HALF, cfg=2.0))
+        assert torch.equal(sample(own_guider(self.overridden(model, 2.0), HALF)), expected)
+        assert torch.equal(sample(cfg_guider(patched(self.overridden(model, 2.0), HALF))), expected)
+        assert torch.equal(sample(cfg_guider(self.overridden(patched(model, HALF), 2.0))), expected)
+
+    def test_the_trace_tells_the_overridden_scale(self, model):
+        guider = own_guider(self.overridden(model, 2.0, 0.5), OFF)
+        sample(guider)
+        assert guider.trace.runs[0].quantity("scale")[:, 0].tolist() == [CFG] * 6 + [2.0] * 6
+
+    def test_a_scale_of_0_is_a_static_zero_guidance_without_the_rest(self, model):
+        close(sample(cfg_guider(self.overridden(model, 0.0, 0.0, 0.49))), sample(own_guider(model, HALF)))
+
+    def test_cfg_1_in_a_range_leaves_the_rule_alone(self, model):
+        """Where the host would drop the negative pass, a mitigated run keeps it."""
+        close(sample(own_guider(self.overridden(model, 1.0), NEVER)), sample(own_guider(model, NEVER)))
+
+
+# Nodes whose work on the predictions precedes the patch: under zero guidance it may move the negative one only.
+@pytest.mark.parametrize(
+    ("module", "name", "widgets"),
+    [
+        ("nodes_mahiro", "Mahiro", {}),
+        ("nodes_cfg", "CFGZeroStar", {}),
+        ("nodes_cfg", "CFGNorm", {"strength": 1.0}),
+        ("nodes_apg", "APG", {"eta": 1.0, "norm_threshold": 5.0, "momentum": 0.0}),
+        ("nodes_tcfg", "TCFG", {}),
+        ("nodes_fresca", "FreSca", {"scale_low": 1.0, "scale_high": 1.25, "freq_cutoff": 2}),
+    ],
+)
+def test_nodes_that_reshape_guidance(model, module, name, widgets):
+    """Off and gated are stock with that node; under mitigation the picture is finite and not the guided one."""
+    other = run_node(module, name, model=model, **widgets)
+    stock = sample(cfg_guider(other))
+    for settings in (OFF, Settings("dynamic", memorization_threshold=1.0)):
+        assert torch.equal(sample(cfg_guider(patched(other, settings))), stock)
+        assert torch.equal(sample(own_guider(other, settings)), stock)
+    samples = sample(cfg_guider(patched(other, NEVER)))
+    assert samples.isfinite().all() and (samples - stock).abs().max() > 0.01
