@@ -10,6 +10,13 @@ import comfy.supported_models_base
 import torch
 from comfy.conds import CONDConstant
 
+try:
+    import comfy.hooks
+except ImportError:  # ComfyUI before December 2024
+    HAS_HOOKS = False
+else:
+    HAS_HOOKS = True
+
 DEVIATION = 0.5
 
 
@@ -98,3 +105,9 @@ def lora(model, change, strength=1.0):
     patched = model.clone()
     assert patched.add_patches({"diffusion_model.gain.weight": ("diff", (torch.full((1, 1), change),))}, strength)
     return patched
+
+
+def lora_hook(conditioning, change):
+    """The conditioning with a LoRA of its own, which the host loads for its predictions alone."""
+    hooks = comfy.hooks.create_hook_lora({"diffusion_model.gain.diff": torch.full((1, 1), change)}, 1.0, 1.0)
+    return comfy.hooks.set_hooks_for_conditioning(conditioning, hooks)

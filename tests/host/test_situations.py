@@ -15,7 +15,7 @@ from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 from measure import count_calls
 
-from .gaussian import controlnet, guidance_norm, load_gaussian, lora, prompt
+from .gaussian import HAS_HOOKS, controlnet, guidance_norm, load_gaussian, lora, lora_hook, prompt
 
 STEPS, BATCH, CFG = 12, 2, 3.0
 IMAGE, AUDIO, VIDEO = (4, 8, 8), (4, 20), (4, 3, 8, 8)
@@ -134,6 +134,13 @@ SITUATIONS = {
     ),
     "LoRA": lambda: Situation(everywhere(IMAGE, -1.5), model=lora(load_gaussian(IMAGE), 0.5)),
 }
+if HAS_HOOKS:
+    SITUATIONS["LoRA hook on the positive prompt"] = lambda: Situation(
+        everywhere(IMAGE, -1.25), positive=lora_hook(prompt(0.5), 0.5)
+    )
+    SITUATIONS["LoRA hooks on both prompts"] = lambda: Situation(
+        everywhere(IMAGE, -1.75), positive=lora_hook(prompt(0.5), 0.5), negative=lora_hook(prompt(-0.5), 1.0)
+    )
 
 
 @pytest.fixture(params=SITUATIONS)
