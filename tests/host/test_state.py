@@ -159,9 +159,10 @@ def test_off_at_cfg_1_has_nothing_to_record_and_says_so_once(testbed, caplog):
     assert run is None and said_once(caplog)
 
 
-@pytest.mark.parametrize("patched", [False, True])
-def test_where_the_negative_prompt_is_out_of_its_range_the_host_decides(testbed, patched, caplog):
-    """A negative prompt for the first 30 percent only, mitigation throughout: 4 of 12 steps have guidance."""
+@pytest.mark.parametrize("by", ["patch", "guider", "guider with an empty prompt", "guider that skips"])
+@pytest.mark.parametrize("limited", ["positive", "negative"])
+def test_where_a_prompt_is_out_of_its_range_the_host_decides(testbed, by, limited, caplog):
+    """A prompt for the first 30 percent only, mitigation throughout: 4 of 12 steps have guidance."""
     never, trace = Settings("static", static_percent=1.0), GuidanceTrace()
     seen = []
 
@@ -171,11 +172,17 @@ def test_where_the_negative_prompt_is_out_of_its_range_the_host_decides(testbed,
 
     model = testbed.model.clone()
     model.set_model_sampler_post_cfg_function(spy)
-    guider = BasinEscapeCFGGuider(model, never, trace)
-    if patched:
+    if by == "patch":
         guider = comfy.samplers.CFGGuider(patch_model(model, never, trace))
-    early = [[cond, {**extra, "start_percent": 0.0, "end_percent": 0.3}] for cond, extra in testbed.encode("")]
-    guider.set_conds(testbed.encode(MEMORIZED), early)
+    else:
+        guider = BasinEscapeCFGGuider(model, never, trace, skip_unused_pass="skips" in by)
+    prompts = {"positive": testbed.encode(MEMORIZED), "negative": testbed.encode("")}
+    if by == "guider with an empty prompt":
+        prompts["unconditional"] = prompts["negative"]
+    early = {"start_percent": 0.0, "end_percent": 0.3}
+    changed = "unconditional" if limited == "negative" and "unconditional" in prompts else limited
+    prompts[changed] = [[cond, {**extra, **early}] for cond, extra in prompts[changed]]
+    guider.set_conds(**prompts)
     guider.set_cfg(1.5)
     samples = sample(guider, testbed)
     assert len(trace.runs[0].observations) == 4 and said_once(caplog)
