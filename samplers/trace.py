@@ -57,13 +57,18 @@ class RunTrace:
         rows = torch.stack([torch.tensor(_nested_nan(data[name]), dtype=torch.float32) for name in QUANTITIES])
         transition_step = torch.tensor(data["transition_step"], dtype=torch.long)
         gated = torch.tensor(data["gated"], dtype=torch.bool)
-        if rows.ndim != 3 or not rows.shape[2] == len(transition_step) == len(gated):
-            raise ValueError("its lists differ in length")
+        if rows.ndim != 3 or not rows.shape[2] == len(transition_step) == len(gated) > 0:
+            raise ValueError("its lists differ in length, or are empty")
+        if not ((transition_step >= -1) & (transition_step < rows.shape[1])).all():
+            raise ValueError("its transition_step is no step of its lists")
+        elements = data["elements"]
+        if type(elements) is not int or not 0 < elements < 2**53:
+            raise ValueError("its elements is no number of elements")
         cfg = math.nan if data["cfg"] is None else float(data["cfg"])
         return cls(
             Settings(**data["settings"]),
             cfg,
-            int(data["elements"]),
+            elements,
             transition_step,
             gated,
             list(rows.unbind(1)),
@@ -93,16 +98,20 @@ class GuidanceTrace:
     def from_json(cls, text: str) -> "GuidanceTrace":
         """The trace that `to_json` wrote. Raises ValueError saying what is wrong with any other text."""
         try:
-            data = json.loads(text)
+            data = json.loads(text, parse_constant=_no_constant)
             if data["schema"] != SCHEMA or data["version"] != VERSION:
                 raise ValueError(f"its schema is {data['schema']!r}, version {data['version']!r}")
             return cls([RunTrace.from_dict(run) for run in data["runs"]])
-        except (ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        except (ValueError, KeyError, TypeError, RuntimeError, RecursionError, OverflowError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)[:200]
             raise ValueError(
                 f"This is not a guidance trace of schema {SCHEMA}, version {VERSION}: {reason}. "
                 "Save it again with the Save Guidance Trace node."
             ) from error
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _finite_or_none(value: float) -> float | None:
