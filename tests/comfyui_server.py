@@ -75,6 +75,21 @@ class ComfyUIServer:
         except urllib.error.HTTPError as error:
             return json.load(error)
 
+    def wait(self, prompt_id: str) -> dict:
+        """The history of a queued prompt, once it has ended."""
+        return self._until(lambda: self.get(f"/history/{prompt_id}").get(prompt_id))
+
+    def wait_until_idle(self) -> None:
+        self._until(lambda: not any(self.get("/queue").values()))
+
+    def _until(self, condition):
+        deadline = time.monotonic() + PROMPT_SECONDS
+        while time.monotonic() < deadline:
+            if result := condition():
+                return result
+            time.sleep(0.05)
+        raise RuntimeError("the server is still at it")
+
     def run(self, prompt: dict, on_message=None) -> tuple[list[dict], int]:
         """Queue a prompt and wait for its end. Returns the websocket's messages and the number of previews."""
         return asyncio.run(asyncio.wait_for(self._run(prompt, on_message), PROMPT_SECONDS))

@@ -1,62 +1,10 @@
 """The example workflows on a running ComfyUI, by their prompts."""
 
-import io
-import json
-
 import numpy as np
-import pytest
 from basin_escape.samplers.trace import GuidanceTrace
-from comfyui_server import ui_to_api
-from measure import MEMORIZED, NODES
-from pack import ROOT
 from PIL import Image
 
-WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
-
-
-def load(name, server):
-    workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
-    return ui_to_api(workflow, server.get("/object_info"))
-
-
-def node(prompt, class_type, index=0):
-    return [key for key, entry in prompt.items() if entry["class_type"] == class_type][index]
-
-
-def run(server, prompt, **options):
-    """Run a prompt to its successful end. Returns the messages, the previews and each node's ui output."""
-    messages, previews = server.run(prompt, **options)
-    assert messages[-1]["type"] == "execution_success", messages[-1]
-    outputs = {event["data"]["node"]: event["data"]["output"] for event in messages if event["type"] == "executed"}
-    return messages, previews, outputs
-
-
-def pictures(server, output):
-    """The images of a preview node, [n, height, width, 3] in [0, 1]."""
-    images = []
-    for image in output["images"]:
-        data = server.get_bytes(
-            f"/view?filename={image['filename']}&subfolder={image['subfolder']}&type={image['type']}"
-        )
-        images.append(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) / 255)
-    return np.stack(images)
-
-
-def similarity(images, memorized):
-    """Correlation of each 128x128 picture with a memorized image."""
-    small = images.reshape(len(images), 16, 8, 16, 8, 3).mean((2, 4))
-    reference = (MEMORIZED[memorized].movedim(0, -1).numpy() / 2 + 0.5).ravel()
-    return np.array([np.corrcoef(image.ravel(), reference)[0, 1] for image in small])
-
-
-def test_every_node_is_there_and_documented(server):
-    info = server.get("/object_info")
-    assert set(NODES) <= set(info)
-    for key in NODES:
-        assert info[key]["display_name"] and info[key]["description"]
-        inputs = {**info[key]["input"]["required"], **info[key]["input"].get("optional", {})}
-        assert all(options["tooltip"] for _, options in inputs.values())
-        assert server.get_bytes(f"/extensions/comfyui-basin-escape/docs/{key}.md").startswith(b"# ")
+from .conftest import WORKFLOWS, as_testbed, load, node, pictures, run, similarity
 
 
 def test_every_workflow_has_a_thumbnail():
@@ -90,17 +38,6 @@ def test_the_guider_workflow_writes_its_trace(server):
     assert (trace.runs[-1].transition_step > 0).all() and not trace.runs[-1].gated.any()
     images = pictures(server, outputs[node(prompt, "PreviewImage", 0)])
     assert len(images) == 4 and similarity(images, 3).max() < 0.9
-
-
-def as_testbed(prompt):
-    """The SD 1.5 workflow with the testbed in the checkpoint's place (its first three outputs are the same)."""
-    prompt[node(prompt, "CheckpointLoaderSimple")] = {
-        "class_type": "LoadMemorizationTestbed",
-        "inputs": {"variant": "eps"},
-    }
-    prompt[node(prompt, "EmptyLatentImage")]["inputs"].update(width=128, height=128, batch_size=2)
-    prompt[node(prompt, "CLIPTextEncode")]["inputs"]["text"] = "aurora red circle"
-    return prompt
 
 
 def test_the_drop_in_workflow_runs_on_any_model(server):
@@ -143,42 +80,6 @@ def test_the_sampler_node_is_the_hosts_ksampler_when_off(server):
     prompt = {key: entry for key, entry in prompt.items() if entry["class_type"] != "PreviewImage"}
     _, _, outputs = run(server, prompt)
     assert np.array_equal(pictures(server, outputs[node(prompt, "SaveImage")]), images)
-
-
-def test_an_interrupted_run_leaves_the_next_one_untouched(server):
-    prompt = as_testbed(load("sd15_drop_in", server))
-    sampler = prompt[node(prompt, "BasinEscapeKSampler")]["inputs"]
-    sampler.update(seed=5)
-    _, _, outputs = run(server, prompt)
-    expected = pictures(server, outputs[node(prompt, "SaveImage")])
-
-    def interrupt(event):
-        if event["type"] == "progress" and event["data"]["value"] == 10:
-            server.post("/interrupt", {})
-
-    sampler.update(seed=6, steps=500)
-    messages, _ = server.run(prompt, interrupt)
-    assert messages[-1]["type"] == "execution_interrupted"
-    sampler.update(seed=5, steps=50)
-    prompt[node(prompt, "SaveImage")]["inputs"]["filename_prefix"] = "again"
-    _, _, outputs = run(server, prompt)
-    assert np.array_equal(pictures(server, outputs[node(prompt, "SaveImage")]), expected)
-
-
-def test_a_latent_of_another_size_is_refused_with_the_name_of_its_input(server):
-    prompt = as_testbed(load("sd15_drop_in", server))
-    prompt[node(prompt, "EmptyLatentImage")]["inputs"].update(width=512)
-    messages, _ = server.run(prompt)
-    assert messages[-1]["type"] == "execution_error"
-    assert "latent_image has the size 3x16x64" in messages[-1]["data"]["exception_message"]
-
-
-@pytest.mark.parametrize(("widget", "value"), [("static_percent", 1.5), ("opposite_scale", -1), ("transition", "late")])
-def test_widget_values_out_of_range_are_refused(server, widget, value):
-    prompt = as_testbed(load("sd15_drop_in", server))
-    prompt[node(prompt, "BasinEscapeKSampler")]["inputs"][widget] = value
-    with pytest.raises(ValueError, match=widget):
-        server.run(prompt)
 
 
 def test_the_pack_loads_without_a_complaint(server):

@@ -1,0 +1,59 @@
+"""The example workflows as prompts, and what a running ComfyUI makes of them."""
+
+import io
+import json
+
+import numpy as np
+from comfyui_server import ui_to_api
+from measure import MEMORIZED
+from pack import ROOT
+from PIL import Image
+
+WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
+
+
+def load(name, server):
+    workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    return ui_to_api(workflow, server.get("/object_info"))
+
+
+def node(prompt, class_type, index=0):
+    return [key for key, entry in prompt.items() if entry["class_type"] == class_type][index]
+
+
+def run(server, prompt, **options):
+    """Run a prompt to its successful end. Returns the messages, the previews and each node's ui output."""
+    messages, previews = server.run(prompt, **options)
+    assert messages[-1]["type"] == "execution_success", messages[-1]
+    done = [event["data"] for event in messages if event["type"] == "executed"]
+    outputs = {data["node"]: data["output"] for data in done if data["output"] is not None}
+    return messages, previews, outputs
+
+
+def pictures(server, output):
+    """The images of a preview node, [n, height, width, 3] in [0, 1]."""
+    images = []
+    for image in output["images"]:
+        data = server.get_bytes(
+            f"/view?filename={image['filename']}&subfolder={image['subfolder']}&type={image['type']}"
+        )
+        images.append(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) / 255)
+    return np.stack(images)
+
+
+def similarity(images, memorized):
+    """Correlation of each 128x128 picture with a memorized image."""
+    small = images.reshape(len(images), 16, 8, 16, 8, 3).mean((2, 4))
+    reference = (MEMORIZED[memorized].movedim(0, -1).numpy() / 2 + 0.5).ravel()
+    return np.array([np.corrcoef(image.ravel(), reference)[0, 1] for image in small])
+
+
+def as_testbed(prompt):
+    """The SD 1.5 workflow with the testbed in the checkpoint's place (its first three outputs are the same)."""
+    prompt[node(prompt, "CheckpointLoaderSimple")] = {
+        "class_type": "LoadMemorizationTestbed",
+        "inputs": {"variant": "eps"},
+    }
+    prompt[node(prompt, "EmptyLatentImage")]["inputs"].update(width=128, height=128, batch_size=2)
+    prompt[node(prompt, "CLIPTextEncode")]["inputs"]["text"] = "aurora red circle"
+    return prompt

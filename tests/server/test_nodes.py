@@ -1,0 +1,116 @@
+"""What the running ComfyUI knows of the nodes, and what it refuses."""
+
+import json
+
+import pytest
+from measure import NODES
+
+from .conftest import WORKFLOWS, as_testbed, load, node
+
+# The widgets that design and help pages promise: default, lowest and highest value.
+SHARED = {
+    "transition": ("dynamic", ["dynamic", "static", "off"]),
+    "before_transition": ("zero guidance", ["zero guidance", "opposite guidance", "conditional only"]),
+    "opposite_scale": (2.0, 0, 30),
+    "static_percent": (0.5, 0, 1),
+    "latest_percent": (0.6, 0, 1),
+    "memorization_threshold": (0.0, 0, 1),
+}
+WIDGETS = {
+    "BasinEscapeModelPatch": SHARED,
+    "BasinEscapeGuider": {**SHARED, "cfg": (7.5, 0, 100)},
+    "BasinEscapeKSampler": {**SHARED, "cfg": (7.5, 0, 100), "steps": (20, 1, 10000), "denoise": (1.0, 0, 1)},
+    "GuidanceNormPlot": {"width": (768, 256, 4096), "height": (512, 256, 4096)},
+    "LoadMemorizationTestbed": {"variant": ("eps", ["eps", "v", "flow"])},
+}
+
+
+def inputs(info):
+    return {**info["input"].get("required", {}), **info["input"].get("optional", {})}
+
+
+def test_every_node_is_there_and_documented(server):
+    info = server.get("/object_info")
+    assert set(NODES) <= set(info)
+    for key in NODES:
+        assert info[key]["display_name"] and info[key]["description"] and info[key]["category"].startswith("basin")
+        assert all(options["tooltip"] for _, options in inputs(info[key]).values())
+        assert len(info[key]["output_tooltips"] if info[key]["output"] else []) == len(info[key]["output"])
+        assert server.get_bytes(f"/extensions/comfyui-basin-escape/docs/{key}.md").startswith(b"# ")
+
+
+@pytest.mark.parametrize("key", WIDGETS)
+def test_defaults_and_ranges(server, key):
+    known = inputs(server.get("/object_info")[key])
+    for widget, (default, *limits) in WIDGETS[key].items():
+        kind, options = known[widget]
+        assert options.get("default", kind[0]) == default
+        if isinstance(limits[0], list):
+            assert [kind] == limits
+        else:
+            assert [options["min"], options["max"]] == limits
+
+
+def bad_values(spec):
+    """Values of a widget that nobody can mean."""
+    kind, options = spec[0], spec[1] if len(spec) > 1 else {}
+    if isinstance(kind, list):
+        return ["late"]
+    if kind in ("INT", "FLOAT"):
+        return [options["min"] - 1, options["max"] + 1, "many"]
+    return []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_value_out_of_range_is_refused_by_name(server, path):
+    info = server.get("/object_info")
+    prompt = load(path.stem, server)
+    if path.stem == "sd15_drop_in":
+        prompt = as_testbed(prompt)
+    refused = 0
+    for key, entry in prompt.items():
+        if entry["class_type"] not in NODES:
+            continue
+        for widget, spec in inputs(info[entry["class_type"]]).items():
+            for value in bad_values(spec) if widget in entry["inputs"] else []:
+                changed = {**prompt, key: {**entry, "inputs": {**entry["inputs"], widget: value}}}
+                answer = server.post("/prompt", {"prompt": changed})
+                errors = answer["node_errors"][key]["errors"]
+                assert [error["extra_info"]["input_name"] for error in errors] == [widget]
+                refused += 1
+    assert refused >= 20
+    server.wait_until_idle()  # outputs that do not depend on the refused node run
+
+
+@pytest.mark.parametrize(
+    ("widgets", "named"),
+    [
+        ({"static_percent": float("nan")}, "static_percent is nan"),
+        ({"cfg": float("nan")}, "cfg is nan"),
+        ({"latest_percent": 0.0}, "latest_percent is 0 while transition is dynamic"),
+    ],
+)
+def test_what_the_host_lets_through_is_refused_before_anything_is_sampled(server, widgets, named):
+    prompt = as_testbed(load("sd15_drop_in", server))
+    prompt[node(prompt, "BasinEscapeKSampler")]["inputs"].update(widgets)
+    messages, previews = server.run(prompt)
+    assert messages[-1]["type"] == "execution_error"
+    assert named in messages[-1]["data"]["exception_message"]
+    assert previews == 0 and not any(event["type"] == "progress" for event in messages)
+
+
+def test_a_latent_of_another_size_is_refused_with_the_name_of_its_input(server):
+    prompt = as_testbed(load("sd15_drop_in", server))
+    prompt[node(prompt, "EmptyLatentImage")]["inputs"].update(width=512)
+    messages, _ = server.run(prompt)
+    assert messages[-1]["type"] == "execution_error"
+    assert "latent_image has the size 3x16x64" in messages[-1]["data"]["exception_message"]
+
+
+def test_what_the_nodes_say_is_json(server):
+    """NaN and infinity would make it unreadable for the page."""
+
+    def no_constant(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    json.loads(server.get_bytes("/object_info"), parse_constant=no_constant)
