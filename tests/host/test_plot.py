@@ -1,5 +1,7 @@
 """Plot Guidance Norm: what is drawn, read from the figure, and what is seen."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from basin_escape.nodes.figure import CURVES, THEMES, X_AXES, describe_transition, draw_runs, under_mitigation
@@ -88,3 +90,21 @@ def test_the_transition_is_described_in_words(traces):
     assert words[0] == f"CFG from step {step}, t = {timestep:.0f}"
     assert words[3] == "CFG from steps 6 to 6 in 16 of 16 images" and words[4] == words[5] == "plain CFG"
     assert "not memorized: plain CFG" in words[7]
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+@pytest.mark.parametrize("fault", [float("nan"), float("inf"), 0.0, 3e38])
+def test_a_run_of_faults_can_still_be_looked_at(testbed, fault, steps, recwarn):
+    """One image of two broke, or none had a norm: the picture is drawn, and nothing is said on the way."""
+    _, run = testbed.guided(Settings(), MEMORIZED, steps=steps)
+    for broken in (slice(0, 1), slice(None)):
+        rows = [row.clone() for row in run.observations]
+        for row in rows:
+            row[2:5, broken] = fault
+        damaged = replace(run, observations=rows)
+        for x_axis in X_AXES:
+            (plot,) = NODES["GuidanceNormPlot"]().plot(
+                GuidanceTrace([damaged]), "guidance norm", x_axis, "all", 320, 256, "light"
+            )
+            assert plot.isfinite().all() and plot.std() > 0.01
+    assert not recwarn.list
