@@ -1,6 +1,10 @@
 # `make demo` and `make test` need Python 3.11 or newer, and nothing else that is installed by hand.
 PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
 BIN := .venv/bin
+endif
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
 .PHONY: demo test lint format bench test-server test-browser comfyui
@@ -16,6 +20,8 @@ lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/tests.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(wildcard .github/ISSUE_TEMPLATE/[bm]*.yml)
 
 format: .venv/installed
 	$(BIN)/ruff check --fix

@@ -124,6 +124,7 @@ def test_the_patch_is_put_after_other_nodes_that_guide(testbed):
     guided = testbed.model.clone()
     guided.set_model_sampler_post_cfg_function(stronger)
     assert torch.equal(testbed.stock(MEMORIZED, model=patch_model(guided, NEVER, GuidanceTrace())), alone)
+    assert torch.equal(testbed.guided(NEVER, MEMORIZED, model=guided)[0], alone)
     after = patch_model(testbed.model, NEVER, GuidanceTrace())
     after.set_model_sampler_post_cfg_function(stronger)
     assert (testbed.stock(MEMORIZED, model=after) - alone).abs().max() > 0.1

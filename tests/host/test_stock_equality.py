@@ -54,6 +54,15 @@ def test_off_makes_no_call_more_than_stock(testbed, cfg):
     assert guided_calls() == plain_calls()
 
 
+@pytest.mark.parametrize("case", ["gated", "static percent of 0"])
+def test_at_cfg_1_a_mitigated_model_is_stock_up_to_rounding(testbed, case):
+    """Stock leaves out the negative pass there; a mitigated model needs it for its decision."""
+    expected = testbed.stock(ORDINARY, cfg=1.0)
+    patched = patch_model(testbed.model, UNTOUCHED[case], GuidanceTrace())
+    torch.testing.assert_close(testbed.stock(ORDINARY, model=patched, cfg=1.0), expected, rtol=0, atol=1e-3)
+    torch.testing.assert_close(testbed.guided(UNTOUCHED[case], ORDINARY, cfg=1.0)[0], expected, rtol=0, atol=1e-3)
+
+
 def test_one_gated_sample_in_a_batch_is_stock_and_the_other_is_not(testbed):
     # The first-step norms of two start noises differ: a threshold between them gates one of the two.
     _, run = testbed.guided(Settings("off"), MEMORIZED)
