@@ -13,7 +13,7 @@ demo: .venv/installed
 	$(BIN)/python benchmarks/demo.py
 
 test: .venv/installed
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses=auto $(ARGS)
 	@echo "tests/server and tests/browser: not run here (make test-server, make test-browser; see README.md)"
 
 lint: .venv/installed
@@ -32,7 +32,7 @@ bench: .venv/installed
 
 # On a real ComfyUI: COMFYUI_PATH names the checkout, COMFYUI_PYTHON the interpreter it runs with.
 test-server: .venv/installed comfyui
-	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest tests/host $(ARGS)
+	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest --numprocesses=auto tests/host $(ARGS)
 	$(BIN)/pytest tests/server $(ARGS)
 
 test-browser: .venv/installed comfyui
