@@ -3,6 +3,7 @@
 matplotlib is imported when a picture is drawn, and never through pyplot, whose windows end a server.
 """
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ THEMES = {
     "dark": {"paper": "#1b1d21", "ink": "#d7dade", "grid": "#363a40", "shade": "#e8a35c"},
 }
 DPI = 100
+CHARACTERS_PER_INCH = 11  # of the title's font
 
 
 def plot_runs(runs: list[RunTrace], quantity: str, x_axis: str, width: int, height: int, theme: str) -> Tensor:
@@ -47,8 +49,8 @@ def draw_runs(runs: list[RunTrace], quantity: str, x_axis: str, width: int, heig
     colours = THEMES[theme]
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained", facecolor=colours["paper"])
     axes = figure.add_subplot(facecolor=colours["paper"])
-    for age, run in enumerate(reversed(runs)):
-        _draw_run(axes, run, quantity, x_axis, newest=age == 0, colours=colours)
+    for run in runs:
+        _draw_run(axes, run, quantity, x_axis, newest=run is runs[-1], colours=colours)
     _draw_gate(axes, runs[-1], quantity, colours)
     _dress(axes, runs, quantity, x_axis, colours)
     return figure
@@ -152,8 +154,10 @@ def _dress(axes: Any, runs: list[RunTrace], quantity: str, x_axis: str, colours:
         sides.append(l2)
     before = "" if run.settings.transition == OFF else f", {run.settings.before_transition}"
     older = f" ({len(runs) - 1} earlier in grey)" if len(runs) > 1 else ""
-    title = f"transition {run.settings.transition}{before}{older}\n{describe_transition(run)}"
-    axes.set_title(title, color=colours["ink"], fontsize=11)
+    title = [f"transition {run.settings.transition}{before}{older}", describe_transition(run)]
+    width = int(axes.figure.get_figwidth() * CHARACTERS_PER_INCH)
+    lines = [part for line in title for part in textwrap.wrap(line, width)]
+    axes.set_title("\n".join(lines), color=colours["ink"], fontsize=11)
     axes.grid(color=colours["grid"], linewidth=0.8)
     axes.set_axisbelow(True)
     for side in sides:

@@ -148,5 +148,6 @@ def check_runs(trace: GuidanceTrace) -> None:
     if not trace.runs:
         raise ValueError(
             "trace has no runs. Connect the sampler's latent to `samples`, so that this node runs after it. If it "
-            "does, there was no guidance to observe: cfg 1, no negative prompt, or denoise 0."
+            "does, there was no guidance to observe: no negative prompt, cfg 1 with transition off, denoise 0, or a "
+            "run that adds noise (Flip Sigmas)."
         )

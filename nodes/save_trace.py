@@ -37,7 +37,12 @@ class SaveGuidanceTrace:
         check_runs(trace)
         if folder_paths is None:
             raise RuntimeError("Save Guidance Trace needs a ComfyUI server, whose output folder it writes to.")
-        output = folder_paths.get_output_directory()
+        output = os.path.abspath(folder_paths.get_output_directory())
+        if not os.path.abspath(os.path.join(output, filename_prefix)).startswith(output + os.sep):
+            raise ValueError(
+                f"filename_prefix is {filename_prefix!r}, outside of ComfyUI's output folder: leave out '..' and the "
+                "folders before it."
+            )
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, output)
         file = f"{name}_{counter:05}_.json"
         text = trace.to_json()

@@ -3,7 +3,7 @@
 from typing import Any
 
 import comfy.samplers
-from comfy.model_patcher import set_model_options_post_cfg_function, set_model_options_pre_cfg_function
+from comfy.model_patcher import set_model_options_post_cfg_function
 from torch import Tensor
 
 from .guidance import CONDITIONAL
@@ -103,18 +103,20 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
     def _with_unconditional(self, run: Run, x: Tensor, timestep: Tensor, model_options: dict, seed) -> Tensor:
         """Two passes, and a third one where some samples are, or may be from this call on, under CFG.
 
-        Where the negative prompt is surely needed it makes a pair with the positive one, as in stock CFG, so
-        that a sample that turns out to be not memorized is bit for bit stock.
+        Where the negative prompt is surely needed it makes a pair with the positive one, as in stock CFG, and comes
+        last, so that a sample that turns out to be not memorized is bit for bit stock. What is watched are the
+        predictions before other nodes' hooks, which act on the pair alone.
         """
         negative, empty = self.conds["negative"], self.conds["unconditional"]
-        negative_first = run.gate_pending or bool(run.on.any())
+        early = run.gate_pending or bool(run.on.any())
+        empty_prediction = self._predict_negative(empty, x, timestep, model_options) if early else None
 
         def pre_cfg(args):
             cond, second = args["conds_out"][:2]
-            empty_prediction = self._predict_negative(empty, x, timestep, model_options) if negative_first else second
-            run.observe(x, cond, empty_prediction, timestep, self.cfg)
-            if negative_first:
+            if empty_prediction is not None:
+                run.observe(x, cond, empty_prediction, timestep, self.cfg)
                 return [cond, run.select(second, empty_prediction)]
+            run.observe(x, cond, second, timestep, self.cfg)
             if run.on.any():
                 return [cond, run.select(self._predict_negative(negative, x, timestep, model_options), second)]
             return [cond, second]
@@ -122,9 +124,9 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         def post_cfg(args):
             return run.apply(args["denoised"], args["cond_denoised"], args["uncond_denoised"])
 
-        options = set_model_options_pre_cfg_function(model_options.copy(), pre_cfg, True)
-        options = set_model_options_post_cfg_function(options, post_cfg)
-        pair = negative if negative_first else empty
+        options = set_model_options_post_cfg_function(model_options.copy(), post_cfg, True)
+        options["sampler_pre_cfg_function"] = [pre_cfg, *model_options.get("sampler_pre_cfg_function", [])]
+        pair = negative if early else empty
         return comfy.samplers.sampling_function(
             self.inner_model, x, timestep, pair, self.conds["positive"], self.cfg, options, seed
         )

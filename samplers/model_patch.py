@@ -55,6 +55,8 @@ def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
         if sampling.run.unguided(args["sigma"], args["cond"], args[negative]):
             return args["denoised"]
         cond, uncond = args["cond_denoised"], args[f"{negative}_denoised"]
+        if cond is uncond:  # the pack's guider ran one pass and hands it over in place of both
+            return args["denoised"]
         sampling.run.observe(args["input"], cond, uncond, args["sigma"], cfg)
         return sampling.run.apply(args["denoised"], cond, uncond)
 

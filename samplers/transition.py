@@ -33,12 +33,13 @@ class TimestepScale:
     def __init__(self, percent_to_sigma: Callable[[float], float]):
         percents = [(cell + 0.5) / self.CELLS for cell in reversed(range(self.CELLS))]
         # Distilled schedules rest on a noise level for some percents: what counts is when sampling gets there.
-        scale = {log(percent_to_sigma(percent)): 1000 * (1 - percent) for percent in percents}
+        levels = {percent: percent_to_sigma(percent) for percent in percents}
+        scale = {log(sigma): 1000 * (1 - percent) for percent, sigma in levels.items() if sigma > 0}
         self.log_sigmas, self.timesteps = list(scale), list(scale.values())
 
     def __call__(self, sigma: float) -> float:
         """Ends beyond the first and last cell are extrapolated, within 0 to 1000."""
-        if sigma == 0:
+        if sigma == 0 or len(self.timesteps) < 2:
             return 0.0
         level = log(sigma)
         right = min(max(bisect_left(self.log_sigmas, level), 1), len(self.log_sigmas) - 1)
@@ -76,6 +77,8 @@ class Observations:
         self.lowest = inf
 
     def __call__(self, sigma: float) -> bool:
+        if sigma == 0:  # a finished picture, which some video samplers show the model
+            return False
         lowest, self.lowest = self.lowest, min(self.lowest, sigma)
         if self.levels is None or lowest == inf:
             return sigma < lowest

@@ -85,7 +85,7 @@ def test_an_unguided_pass_is_never_taken_for_the_positive_prompt(testbed):
     assert conditioning_seen(testbed, conditional, skip=True) == [[0]] * 6 + [[0, 1]] * 6
     gated = Settings(memorization_threshold=0.9)
     third = conditioning_seen(testbed, gated, negative=OTHER, unconditional="")
-    assert third == [[0, 1], [1]] + [[0, 1]] * 11
+    assert third == [[1]] + [[0, 1]] * 12  # nodes that remember the last negative pass meet stock's own
 
 
 def both_predictions(args):
@@ -197,3 +197,23 @@ def test_a_batch_with_a_negative_prompt_is_its_samples_one_by_one(testbed, setti
         alone, run_alone = testbed.guided(settings, MEMORIZED, noise=noise[None], **options)
         assert run_alone.transition_step.item() == run.transition_step[sample]
         torch.testing.assert_close(samples[sample], alone[0], rtol=0, atol=5e-3)
+
+
+def test_with_an_empty_prompt_the_norm_is_that_of_the_untouched_predictions(testbed, settings):
+    """Other nodes' hooks on the predictions act on the pair alone: a third pass must not change what is watched."""
+    hooked = testbed.model.clone()
+    hooked.set_model_sampler_pre_cfg_function(lambda args: [args["conds_out"][0], 0.8 * args["conds_out"][1]])
+    options = {"model": hooked, "negative": OTHER, "unconditional": "", "steps": 30}
+    _, run = testbed.guided(settings, MEMORIZED, batch=4, **options)
+    assert len(run.transition_step.unique()) > 1
+    for sample, noise in enumerate(testbed.noise(4)):
+        _, alone = testbed.guided(settings, MEMORIZED, noise=noise[None], **options)
+        assert alone.transition_step.item() == run.transition_step[sample]
+
+
+def test_a_patch_under_a_guider_that_skips_sees_no_guidance_of_zero(testbed):
+    """The guider hands one prediction over in place of both: that is a gap for the patch."""
+    patched = patch_model(testbed.model, Settings("off"), trace := GuidanceTrace())
+    testbed.guided(Settings("static"), MEMORIZED, model=patched, skip=True)
+    assert len(trace.runs[0].observations) == 6
+    assert (trace.runs[0].quantity("guidance_norm")[0] > 0).all()

@@ -108,3 +108,19 @@ def test_a_run_of_faults_can_still_be_looked_at(testbed, fault, steps, recwarn):
             )
             assert plot.isfinite().all() and plot.std() > 0.01
     assert not recwarn.list
+
+
+def test_the_newest_run_lies_on_top(testbed):
+    runs = [testbed.guided(Settings("off"), MEMORIZED, batch=1)[1] for _ in range(3)]
+    curves, _ = curves_and_dots(draw(GuidanceTrace(runs)))
+    assert [curve.get_color() == THEMES["light"]["ink"] for curve in curves] == [True, True, False]
+
+
+@pytest.mark.parametrize("width", [256, 512, 1024])
+def test_the_title_fits_into_the_picture(traces, width):
+    for trace in traces:
+        figure = draw_runs(trace.runs * 2, "guidance norm", "timestep", width, 400, "light")
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        box = figure.axes[0].title.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= width

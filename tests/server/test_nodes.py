@@ -107,6 +107,26 @@ def test_a_latent_of_another_size_is_refused_with_the_name_of_its_input(server):
     assert "latent_image has the size 3x16x64" in messages[-1]["data"]["exception_message"]
 
 
+@pytest.mark.parametrize("prefix", ["../trace", "/tmp/trace", "a/../../trace"])
+def test_a_trace_is_saved_in_the_output_folder_only(server, prefix):
+    prompt = load("testbed_guider", server)
+    prompt[node(prompt, "SaveGuidanceTrace")]["inputs"]["filename_prefix"] = prefix
+    messages, _ = server.run(prompt)
+    assert messages[-1]["type"] == "execution_error"
+    assert f"filename_prefix is '{prefix}'" in messages[-1]["data"]["exception_message"]
+    assert not list(server.base.glob("trace*"))
+
+
+def test_a_part_of_a_picture_is_refused_by_the_testbed(server):
+    prompt = as_testbed(load("sd15_drop_in", server))
+    sampler = prompt[node(prompt, "BasinEscapeKSampler")]["inputs"]
+    area = {"conditioning": sampler["positive"], "width": 64, "height": 64, "x": 0, "y": 0, "strength": 1.0}
+    prompt["99"] = {"class_type": "ConditioningSetArea", "inputs": area}
+    sampler["positive"] = ["99", 0]
+    messages, _ = server.run(prompt)
+    assert "leave out Conditioning (Set Area)" in messages[-1]["data"]["exception_message"]
+
+
 def test_what_the_nodes_say_is_json(server):
     """NaN and infinity would make it unreadable for the page."""
 

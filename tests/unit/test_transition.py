@@ -75,6 +75,7 @@ def observed(calls, sigmas):
         ("rounded", [sigma * 1.00005 for sigma in SCHEDULE[:-1]], [0, 1, 2, 3, 4, 5]),
         ("churned", [sigma * 1.1 for sigma in SCHEDULE[:-1]], [0, 1, 2, 3, 4, 5]),
         ("adaptive", [14.615, 9.0, 6.0, 14.615, 11.0, 8.0, 4.0, 3.0, 2.0, 0.1], [0, 6, 8, 9]),
+        ("a finished picture shown first", [0.0, *SCHEDULE[:-1], 0.0], [1, 2, 3, 4, 5, 6]),
         ("restart", [14.615, 5.092, 2.28, 5.092, 2.28, 1.163, 0.571, 0.029], [0, 1, 2, 5, 6, 7]),
     ],
 )
@@ -125,3 +126,8 @@ def test_a_noise_level_that_holds_for_some_percents_counts_from_when_it_is_reach
     for sigma, expected in ((0.9, 900), (0.5, 500), (0.25, 250)):
         assert timestep(sigma) == pytest.approx(expected, abs=3)
     assert timestep(0.0) == 0.0
+
+
+@pytest.mark.parametrize("sigma", [0.0, 5.0])
+def test_a_schedule_of_one_noise_level_has_no_scale(sigma):
+    assert TimestepScale(lambda percent: sigma)(5.0) == 0.0
