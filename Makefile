@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python 3.11 or newer, and nothing else that is installed by hand.
+# `make demo` needs Python 3.11 or newer and nothing else that is installed by hand, `make test` Node 20 besides.
 PYTHON ?= python3
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -7,13 +7,14 @@ BIN := .venv/bin
 endif
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench test-server test-browser comfyui
+.PHONY: demo test lint format bench test-server test-browser thumbnails comfyui
 
 demo: .venv/installed
 	$(BIN)/python benchmarks/demo.py
 
 test: .venv/installed
 	$(BIN)/pytest --numprocesses=auto $(ARGS)
+	node --test tests/js/
 	@echo "tests/server and tests/browser: not run here (make test-server, make test-browser; see README.md)"
 
 lint: .venv/installed
@@ -37,6 +38,9 @@ test-server: .venv/installed comfyui
 
 test-browser: .venv/installed comfyui
 	$(BIN)/pytest tests/browser $(ARGS)
+
+thumbnails: .venv/installed comfyui
+	$(BIN)/python tests/browser/make_thumbnails.py
 
 comfyui:
 	@test -d "$(COMFYUI_PATH)" || { echo "Not run: set COMFYUI_PATH to a ComfyUI checkout (see README.md)."; exit 1; }

@@ -7,19 +7,24 @@ from .inputs import (
     TRACE_TOOLTIP,
     TRANSITION_WIDGETS,
     UNCONDITIONAL,
+    UNIQUE_ID,
     check_cfg,
     check_conditioning,
 )
+from .live import live_curve
 
 
-def build_guider(model, positive, negative, cfg, skip_unused_pass, unconditional, **widgets) -> BasinEscapeCFGGuider:
+def build_guider(
+    model, positive, negative, cfg, skip_unused_pass, unconditional, unique_id, **widgets
+) -> BasinEscapeCFGGuider:
     """The guider with its own trace. Raises ValueError naming the widget or socket that is wrong."""
     settings = Settings(**widgets)
     check_cfg(cfg)
     check_conditioning(positive=positive, negative=negative)
     if unconditional is not None:
         check_conditioning(unconditional=unconditional)
-    guider = BasinEscapeCFGGuider(model, settings, GuidanceTrace(), skip_unused_pass)
+    trace = GuidanceTrace(listener=live_curve(unique_id))
+    guider = BasinEscapeCFGGuider(model, settings, trace, skip_unused_pass)
     guider.set_conds(positive, negative, unconditional)
     guider.set_cfg(cfg)
     return guider
@@ -38,6 +43,7 @@ class BasinEscapeGuider:
                 **SKIP_UNUSED_PASS,
             },
             "optional": UNCONDITIONAL,
+            "hidden": UNIQUE_ID,
         }
 
     RETURN_TYPES = ("GUIDER", "GUIDANCE_TRACE")
@@ -52,6 +58,8 @@ class BasinEscapeGuider:
     )
     SEARCH_ALIASES = ["memorization", "zero guidance", "opposite guidance", "cfg guider", "attraction basin"]
 
-    def get_guider(self, model, positive, negative, cfg, skip_unused_pass, unconditional=None, **widgets):
-        guider = build_guider(model, positive, negative, cfg, skip_unused_pass, unconditional, **widgets)
+    def get_guider(
+        self, model, positive, negative, cfg, skip_unused_pass, unconditional=None, unique_id=None, **widgets
+    ):
+        guider = build_guider(model, positive, negative, cfg, skip_unused_pass, unconditional, unique_id, **widgets)
         return guider, guider.trace

@@ -113,6 +113,9 @@ UNCONDITIONAL = {
     ),
 }
 
+# Which node in the page is told of the curve while it grows.
+UNIQUE_ID = {"unique_id": "UNIQUE_ID"}
+
 CFG = {
     "cfg": (
         "FLOAT",

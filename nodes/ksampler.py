@@ -9,7 +9,7 @@ except ModuleNotFoundError:  # the sampling library alone, without the ComfyUI s
     latent_preview = None
 
 from .guider import build_guider
-from .inputs import CFG, SKIP_UNUSED_PASS, TRANSITION_WIDGETS, UNCONDITIONAL
+from .inputs import CFG, SKIP_UNUSED_PASS, TRANSITION_WIDGETS, UNCONDITIONAL, UNIQUE_ID
 
 
 class BasinEscapeKSampler:
@@ -50,6 +50,7 @@ class BasinEscapeKSampler:
                 **SKIP_UNUSED_PASS,
             },
             "optional": UNCONDITIONAL,
+            "hidden": UNIQUE_ID,
         }
 
     RETURN_TYPES = ("LATENT", "GUIDANCE_TRACE")
@@ -81,9 +82,10 @@ class BasinEscapeKSampler:
         denoise,
         skip_unused_pass,
         unconditional=None,
+        unique_id=None,
         **widgets,
     ):
-        guider = build_guider(model, positive, negative, cfg, skip_unused_pass, unconditional, **widgets)
+        guider = build_guider(model, positive, negative, cfg, skip_unused_pass, unconditional, unique_id, **widgets)
         sigmas = comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler, denoise).sigmas
         samples = fitting_samples(model, latent_image)
         samples = guider.sample(

@@ -1,14 +1,15 @@
 from ..samplers.model_patch import patch_model
 from ..samplers.settings import Settings
 from ..samplers.trace import GuidanceTrace
-from .inputs import TRACE_TOOLTIP, TRANSITION_WIDGETS
+from .inputs import TRACE_TOOLTIP, TRANSITION_WIDGETS, UNIQUE_ID
+from .live import live_curve
 
 
 class BasinEscapeModelPatch:
     @classmethod
     def INPUT_TYPES(cls):
         model = ("MODEL", {"tooltip": "The model whose guidance is to wait for the transition."})
-        return {"required": {"model": model, **TRANSITION_WIDGETS}}
+        return {"required": {"model": model, **TRANSITION_WIDGETS}, "hidden": UNIQUE_ID}
 
     RETURN_TYPES = ("MODEL", "GUIDANCE_TRACE")
     RETURN_NAMES = ("model", "trace")
@@ -30,6 +31,6 @@ class BasinEscapeModelPatch:
         "attraction basin",
     ]
 
-    def patch(self, model, **widgets):
-        trace = GuidanceTrace()
+    def patch(self, model, unique_id=None, **widgets):
+        trace = GuidanceTrace(listener=live_curve(unique_id))
         return patch_model(model, Settings(**widgets), trace), trace

@@ -72,7 +72,7 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
 
     def _start_run(self, x: Tensor) -> Run:
         percent_to_sigma = self.inner_model.model_sampling.percent_to_sigma
-        return Run(self.settings, percent_to_sigma, len(x), x[0].numel(), self.schedule, self.cfg)
+        return Run(self.settings, percent_to_sigma, len(x), x[0].numel(), self.schedule, self.cfg, self.trace.listener)
 
     def _may_skip(self, run: Run, model_options: dict) -> bool:
         uncond_wanted = model_options.get("disable_cfg1_optimization", False)

@@ -47,7 +47,7 @@ def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
         sampling = options[key] if announced else unannounced_sampling(args)
         cfg = args.get("cond_scale", math.nan)
         if sampling.run is None:
-            sampling.run = _start_run(args, options, settings, cfg)
+            sampling.run = _start_run(args, options, settings, cfg, trace.listener)
             if not announced:  # nor is its end
                 trace.append(sampling.run.trace)
         # Perp-Neg hands over an empty prompt besides the negative one.
@@ -79,11 +79,11 @@ def _check_guider(guider: Any) -> None:
         )
 
 
-def _start_run(args: dict, options: dict, settings: Settings, cfg: float) -> Run:
+def _start_run(args: dict, options: dict, settings: Settings, cfg: float, listener: Any) -> Run:
     x = args["input"]
     schedule = options.get("sample_sigmas")
     sigmas = None if schedule is None else schedule.tolist()
-    return Run(settings, args["model"].model_sampling.percent_to_sigma, len(x), x[0].numel(), sigmas, cfg)
+    return Run(settings, args["model"].model_sampling.percent_to_sigma, len(x), x[0].numel(), sigmas, cfg, listener)
 
 
 def _sampling_by_conditioning() -> Callable[[dict], SimpleNamespace]:

@@ -32,6 +32,7 @@ class Run:
     elements          number of elements of a sample
     sigmas            the schedule of the run, where the host tells it
     cfg               the host's guidance scale, NaN where it does not tell it
+    listener          is told of the trace when it has a further observation
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Run:
         elements: int,
         sigmas: Sequence[float] | None,
         cfg: float,
+        listener: Callable[[RunTrace, bool], None] | None = None,
     ):
         self.settings = settings
         self.timestep = TimestepScale(percent_to_sigma)
@@ -58,6 +60,7 @@ class Run:
             transition_step=torch.full((batch,), -1),
             gated=torch.zeros(batch, dtype=torch.bool),
         )
+        self.listener = listener
         self.warned = False
 
     @property
@@ -107,6 +110,8 @@ class Run:
         level = torch.tensor([[sigma], [self.timestep(sigma)]]).expand(2, len(self.on))
         scale = torch.where(self.on, cfg, before)[None]
         self.trace.observations.append(torch.cat([level, norms, scale]))
+        if self.listener is not None:
+            self.listener(self.trace, False)
 
     def select(self, after: Tensor, before: Tensor) -> Tensor:
         """`after` for the samples under CFG, `before` for the others, bit for bit: [batch, ...]."""

@@ -3,6 +3,7 @@
 import json
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -76,10 +77,14 @@ class RunTrace:
 
 
 class GuidanceTrace:
-    """A handle that collects the runs of one node, newest last; the oldest leave after RUNS_KEPT."""
+    """A handle that collects the runs of one node, newest last; the oldest leave after RUNS_KEPT.
 
-    def __init__(self, runs: list[RunTrace] | None = None):
+    listener  is told of a run whenever it has a further observation, and once more, with True, at its end
+    """
+
+    def __init__(self, runs: list[RunTrace] | None = None, listener: Callable[[RunTrace, bool], None] | None = None):
         self._runs = deque(runs or [], maxlen=RUNS_KEPT)
+        self.listener = listener
 
     @property
     def runs(self) -> list[RunTrace]:
@@ -87,7 +92,10 @@ class GuidanceTrace:
         return [run for run in self._runs if run.observations]
 
     def append(self, run: RunTrace) -> None:
+        """Keep a run that has ended (where the host does not tell when one ends: that has begun)."""
         self._runs.append(run)
+        if self.listener is not None and run.observations:
+            self.listener(run, True)
 
     def to_json(self) -> str:
         """JSON text with the schema's name and version; NaN becomes null."""

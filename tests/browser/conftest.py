@@ -1,9 +1,12 @@
 """A page of the running ComfyUI in Debian's Chromium, in either renderer."""
 
+import json
 import os
 import shutil
+import time
 
 import pytest
+from pack import ROOT
 from playwright.sync_api import sync_playwright
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-sync", "--disable-background-networking"]
@@ -38,3 +41,22 @@ def page(request, server, browser):
 
 def is_ours(message):
     return message.type in ("error", "warning") and "basin" in f"{message.text} {message.location}".lower()
+
+
+def load(page, name):
+    """Open an example workflow."""
+    workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
+    page.wait_for_function("count => app.graph._nodes.length === count", arg=len(workflow["nodes"]))
+    return workflow
+
+
+def queue(page, server):
+    """Run what is open, and wait for its end. Returns its entry in the history."""
+    before = set(server.get("/history"))
+    page.evaluate("app.queuePrompt(0, 1)")
+    deadline = time.monotonic() + 120
+    while not (new := set(server.get("/history")) - before):
+        assert time.monotonic() < deadline, "the prompt did not end"
+        time.sleep(0.2)
+    return server.get("/history")[new.pop()]

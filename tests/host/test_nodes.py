@@ -41,7 +41,8 @@ SOCKETS = {
 
 
 def inputs(node):
-    return {name: spec for group in node.INPUT_TYPES().values() for name, spec in group.items()}
+    groups = node.INPUT_TYPES()
+    return {**groups["required"], **groups.get("optional", {})}
 
 
 def test_ids_and_sockets_are_those_of_saved_workflows():
