@@ -105,7 +105,7 @@ function recorder() {
 test("every observation is a point of a line, a skipped pass a gap, a transition a dot", () => {
   const state = receive(EMPTY, message({ timesteps: [1000, 800, 600, 400], norms: [[null], [2], [4], [1]] }));
   const { calls, context } = recorder();
-  draw(context, state, 246, 136, { ink: "#fff", faint: "#999", shade: "#f80" });
+  draw(context, state, 246, 136, { ink: "#fff", faint: "#999", shade: "#f80" }, true);
   const points = calls.filter(([name]) => name === "moveTo" || name === "lineTo");
   assert.deepEqual(points.map(([name, x]) => [name, x]), [["moveTo", 78], ["lineTo", 118], ["lineTo", 158]]);
   assert.deepEqual(calls.filter(([name]) => name === "arc").map(([, x]) => x), [118]);
@@ -115,7 +115,7 @@ test("every observation is a point of a line, a skipped pass a gap, a transition
 test("an empty state, a run of gaps and a run of zeros can be drawn", () => {
   for (const state of [EMPTY, receive(EMPTY, message({ norms: [[null], [null], [null]] })), receive(EMPTY, message({ norms: [[0], [0], [0]] }))]) {
     const { calls, context } = recorder();
-    draw(context, state, 246, 136, { ink: "#fff", faint: "#999", shade: "#f80" }, 100);
+    draw(context, state, 246, 136, { ink: "#fff", faint: "#999", shade: "#f80" }, false, 100);
     assert.ok(calls.flat().every((value) => typeof value !== "number" || Number.isFinite(value)));
   }
 });

@@ -66,6 +66,7 @@ export function waitingShare(run) {
   );
 }
 
+const BADGE = 28;
 const MARGIN = { left: 38, right: 8, top: 20, bottom: 16 };
 
 /** The largest norm that is drawn, at the top of the axis. */
@@ -116,9 +117,9 @@ const hue = (sample, batch) => `hsl(${Math.round((210 + (360 * sample) / batch) 
 
 /**
  * Draw the curves of `state` into a 2D context of the given size in CSS pixels.
- * colours: { ink, faint, shade }; hover: horizontal position of the pointer, or null.
+ * colours: { ink, faint, shade }; on: whether the node mitigates; hover: horizontal position of the pointer, or null.
  */
-export function draw(context, state, width, height, colours, hover = null) {
+export function draw(context, state, width, height, colours, on, hover = null) {
   context.clearRect(0, 0, width, height);
   context.font = "11px sans-serif";
   context.textBaseline = "middle";
@@ -147,7 +148,8 @@ export function draw(context, state, width, height, colours, hover = null) {
   context.fillText("0", MARGIN.left - 4, bottom);
   context.textAlign = "left";
   context.fillStyle = colours.ink;
-  context.fillText(run ? describe(run) : "The guidance norm is drawn here while sampling.", 6, 10, width - 12);
+  context.fillText(run ? describe(run) : "The guidance norm is drawn here while sampling.", 6, 10, width - BADGE - 12);
+  drawBadge(context, width, colours, on);
 
   if (previous) line(context, scale, previous.timesteps, mean(previous));
   if (!run) return;
@@ -170,6 +172,15 @@ export function draw(context, state, width, height, colours, hover = null) {
     line(context, scale, run.timesteps, mean(run));
   }
   if (hover !== null) drawHover(context, run, scale, hover, width, bottom, colours);
+}
+
+/** Off or on, at a glance: it is what the next run will do. */
+function drawBadge(context, width, colours, on) {
+  context.fillStyle = on ? colours.shade : colours.faint;
+  context.fillRect(width - BADGE - 4, 3, BADGE, 14);
+  context.fillStyle = "#fff";
+  context.textAlign = "center";
+  context.fillText(on ? "ON" : "OFF", width - BADGE / 2 - 4, 10.5);
 }
 
 function drawHover(context, run, scale, hover, width, bottom, colours) {

@@ -1,0 +1,144 @@
+"""The widgets that matter, and the switch, in either renderer."""
+
+import time
+
+import pytest
+
+from .conftest import load
+
+
+@pytest.fixture(autouse=True)
+def renderer_that_hides_widgets(page):
+    """The trial of Nodes 2.0 in ComfyUI 0.3.64 (frontend 1.27) shows every widget always, and no curve."""
+    version = page.evaluate("window.__COMFYUI_FRONTEND_VERSION__ ?? '0'")
+    if page.evaluate("Boolean(LiteGraph.vueNodesMode)") and version.startswith("1.27."):
+        pytest.skip("this frontend's Nodes 2.0 cannot hide widgets")
+
+
+GUIDER = 7  # in testbed_guider
+ALWAYS = ["cfg", "transition", "before_transition", "memorization_threshold", "skip_unused_pass"]
+CHOICES = {
+    ("dynamic", "zero guidance"): ["latest_percent"],
+    ("dynamic", "opposite guidance"): ["latest_percent", "opposite_scale"],
+    ("static", "conditional only"): ["static_percent"],
+    ("static", "opposite guidance"): ["static_percent", "opposite_scale"],
+    ("off", "opposite guidance"): [],
+}
+SAVED_VALUES = """app.graph.serialize().nodes.filter(node => node.widgets_values?.length)
+    .map(node => [node.id, node.widgets_values])"""
+EFFECTS = ("static_percent", "latest_percent", "opposite_scale")
+
+
+def choose(page, **values):
+    """Set widgets of the guider as a user does: by value and callback."""
+    page.evaluate(
+        """([id, values]) => {
+            const node = app.graph.getNodeById(id);
+            for (const widget of node.widgets) {
+                if (widget.name in values) {
+                    widget.value = values[widget.name];
+                    widget.callback?.(widget.value);
+                }
+            }
+        }""",
+        [GUIDER, values],
+    )
+
+
+def values(page):
+    return page.evaluate(
+        "id => Object.fromEntries(app.graph.getNodeById(id).widgets.map(w => [w.name, w.value ?? null]))", GUIDER
+    )
+
+
+def in_sight(page):
+    """The widgets that the renderer shows of the guider."""
+    if page.evaluate("Boolean(window.LiteGraph.vueNodesMode)"):
+        page.wait_for_timeout(300)
+        text = page.locator(f"[data-node-id='{GUIDER}']").inner_text()
+        return [name for name in EFFECTS if name in text]
+    shown = page.evaluate("id => app.graph.getNodeById(id).widgets.filter(w => !w.hidden).map(w => w.name)", GUIDER)
+    return [name for name in EFFECTS if name in shown]
+
+
+def test_only_the_widgets_that_matter_are_in_sight(page):
+    load(page, "testbed_guider")
+    for (transition, before), expected in CHOICES.items():
+        choose(page, transition=transition, before_transition=before)
+        assert in_sight(page) == [name for name in EFFECTS if name in expected]
+    assert page.complaints == []
+
+
+def test_values_out_of_sight_are_saved_and_loaded(page):
+    load(page, "testbed_guider")
+    choose(page, static_percent=0.123, latest_percent=0.456, opposite_scale=7.5)
+    choose(page, transition="off", before_transition="zero guidance")
+    assert in_sight(page) == []
+    page.evaluate("async () => app.loadGraphData(app.graph.serialize())")
+    page.wait_for_timeout(500)
+    kept = values(page)
+    assert (kept["static_percent"], kept["latest_percent"], kept["opposite_scale"]) == (0.123, 0.456, 7.5)
+    assert in_sight(page) == []
+    prompt = page.evaluate("async () => (await app.graphToPrompt()).output")
+    assert prompt[str(GUIDER)]["inputs"]["static_percent"] == 0.123
+    assert page.complaints == []
+
+
+def execute(page, command):
+    page.evaluate("command => app.extensionManager.command.execute(command)", command)
+
+
+def transitions(page):
+    return page.evaluate(
+        "app.graph._nodes.flatMap(node => node.widgets ?? []).filter(w => w.name === 'transition').map(w => w.value)"
+    )
+
+
+def badges(page):
+    return page.evaluate("[...document.querySelectorAll('.basin-escape-curve canvas')].map(c => c.dataset.badge)")
+
+
+def test_the_switch_turns_all_off_and_back(page):
+    load(page, "testbed_model_patch")
+    assert transitions(page) == ["off", "dynamic"] and sorted(badges(page)) == ["off", "on"]
+    execute(page, "BasinEscape.ToggleMitigation")
+    assert transitions(page) == ["off", "off"] and badges(page) == ["off", "off"]
+    page.evaluate("async () => app.loadGraphData(app.graph.serialize())")
+    page.wait_for_timeout(500)
+    execute(page, "BasinEscape.ToggleMitigation")
+    assert transitions(page) == ["dynamic", "dynamic"]
+    assert page.complaints == []
+
+
+def test_the_switch_by_its_keys(page):
+    load(page, "testbed_guider")
+    page.mouse.click(400, 800)
+    page.keyboard.press("Alt+Shift+KeyE")
+    assert transitions(page) == ["off"]
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("control", ["fixed", "randomize"])
+def test_queue_with_and_without_changes_the_transition_alone(page, server, control):
+    load(page, "testbed_guider")
+    page.evaluate(
+        """control => app.graph._nodes.flatMap(node => node.widgets ?? [])
+            .filter(w => w.name === 'control_after_generate').forEach(w => { w.value = control; })""",
+        control,
+    )
+    before = set(server.get("/history"))
+    graph = page.evaluate(SAVED_VALUES)
+    execute(page, "BasinEscape.QueueBoth")
+    deadline = time.monotonic() + 120
+    while len(new := [key for key in server.get("/history") if key not in before]) < 2:
+        assert time.monotonic() < deadline, "two prompts did not end"
+        time.sleep(0.2)
+    prompts = [server.get("/history")[key]["prompt"] for key in new]
+    first, second = (prompt[2] for prompt in sorted(prompts, key=lambda prompt: prompt[0]))
+    assert first[str(GUIDER)]["inputs"].pop("transition") == "off"
+    assert second[str(GUIDER)]["inputs"].pop("transition") == "dynamic"
+    assert {key: entry["inputs"] for key, entry in first.items()} == {
+        key: entry["inputs"] for key, entry in second.items()
+    }
+    assert page.evaluate(SAVED_VALUES) == graph
+    assert page.complaints == []
