@@ -11,7 +11,7 @@ except ImportError:  # the sampling library alone, without the ComfyUI server
     PromptServer = None
 
 from ..samplers.guidance import rms
-from ..samplers.trace import RunTrace
+from ..samplers.trace import RunTrace, finite_or_none
 
 EVENT = "basin_escape.curve"
 SECONDS_BETWEEN_MESSAGES = 0.05
@@ -46,17 +46,13 @@ def message(run: RunTrace, first: int, ended: bool) -> dict[str, Any]:
 
     timesteps [steps] on the scale from 1000 to 0, norms [steps][batch] in RMS, None where a pass was skipped.
     """
-    rows = run.observations[first:]
+    timesteps, norms = run.quantity("timestep")[first:, 0], rms(run.quantity("guidance_norm")[first:], run.elements)
     return {
         "first": first,
-        "timesteps": [round(row[1, 0].item(), 1) for row in rows],
-        "norms": [[_finite(value) for value in rms(row[2], run.elements).tolist()] for row in rows],
+        "timesteps": [round(timestep, 1) for timestep in timesteps.tolist()],
+        "norms": [[finite_or_none(float(f"{norm:.4g}")) for norm in row] for row in norms.tolist()],
         "transition_step": run.transition_step.tolist(),
         "gated": run.gated.tolist(),
         "transition": run.settings.transition,
         "ended": ended,
     }
-
-
-def _finite(value: float) -> float | None:
-    return float(f"{value:.4g}") if math.isfinite(value) else None

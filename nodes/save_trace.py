@@ -37,13 +37,13 @@ class SaveGuidanceTrace:
         check_runs(trace)
         if folder_paths is None:
             raise RuntimeError("Save Guidance Trace needs a ComfyUI server, whose output folder it writes to.")
-        output = os.path.abspath(folder_paths.get_output_directory())
-        if not os.path.abspath(os.path.join(output, filename_prefix)).startswith(output + os.sep):
+        output = folder_paths.get_output_directory()
+        try:
+            folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, output)
+        except Exception as error:  # the host raises no narrower one for a folder outside of its own
             raise ValueError(
-                f"filename_prefix is {filename_prefix!r}, outside of ComfyUI's output folder: leave out '..' and the "
-                "folders before it."
-            )
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, output)
+                f"filename_prefix is {filename_prefix!r}: choose a name below ComfyUI's output folder. ({error})"
+            ) from error
         file = f"{name}_{counter:05}_.json"
         text = trace.to_json()
         with open(os.path.join(folder, file), "x", encoding="utf-8") as target:

@@ -108,8 +108,8 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         predictions before other nodes' hooks, which act on the pair alone.
         """
         negative, empty = self.conds["negative"], self.conds["unconditional"]
-        early = run.gate_pending or bool(run.on.any())
-        empty_prediction = self._predict_negative(empty, x, timestep, model_options) if early else None
+        with_negative = run.gate_pending or bool(run.on.any())
+        empty_prediction = self._predict_negative(empty, x, timestep, model_options) if with_negative else None
 
         def pre_cfg(args):
             cond, second = args["conds_out"][:2]
@@ -126,7 +126,7 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
 
         options = set_model_options_post_cfg_function(model_options.copy(), post_cfg, True)
         options["sampler_pre_cfg_function"] = [pre_cfg, *model_options.get("sampler_pre_cfg_function", [])]
-        pair = negative if early else empty
+        pair = negative if with_negative else empty
         return comfy.samplers.sampling_function(
             self.inner_model, x, timestep, pair, self.conds["positive"], self.cfg, options, seed
         )

@@ -46,7 +46,7 @@ class RunTrace:
     def as_dict(self) -> dict[str, Any]:
         return {
             "settings": asdict(self.settings),
-            "cfg": _finite_or_none(self.cfg),
+            "cfg": finite_or_none(self.cfg),
             "elements": self.elements,
             "transition_step": self.transition_step.tolist(),
             "gated": self.gated.tolist(),
@@ -122,12 +122,13 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _finite_or_none(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
+    """What JSON can hold of a number."""
     return value if math.isfinite(value) else None
 
 
 def _nested_finite_or_none(rows: list[list[float]]) -> list[list[float | None]]:
-    return [[_finite_or_none(value) for value in row] for row in rows]
+    return [[finite_or_none(value) for value in row] for row in rows]
 
 
 def _nested_nan(rows: list[list[float | None]]) -> list[list[float]]:

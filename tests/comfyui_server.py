@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,14 @@ class ComfyUIServer:
 
     def wait(self, prompt_id: str) -> dict:
         """The history of a queued prompt, once it has ended."""
-        return self._until(lambda: self.get(f"/history/{prompt_id}").get(prompt_id))
+        return self.until(lambda: self.get(f"/history/{prompt_id}").get(prompt_id))
 
     def wait_until_idle(self) -> None:
-        self._until(lambda: not any(self.get("/queue").values()))
+        self.until(lambda: not any(self.get("/queue").values()))
 
-    def _until(self, condition):
-        deadline = time.monotonic() + PROMPT_SECONDS
+    def until(self, condition: Callable[[], Any], seconds: float = PROMPT_SECONDS) -> Any:
+        """What `condition` returns once it is true."""
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if result := condition():
                 return result

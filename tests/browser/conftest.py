@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-import time
+from contextlib import contextmanager
 
 import pytest
 from pack import ROOT
@@ -12,15 +12,26 @@ from playwright.sync_api import sync_playwright
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-sync", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="session")
-def browser():
-    chromium = os.environ.get("CHROMIUM", shutil.which("chromium"))
-    if chromium is None:
+@contextmanager
+def chromium():
+    path = os.environ.get("CHROMIUM", shutil.which("chromium"))
+    if path is None:
         pytest.fail("No chromium found: install it (apt-get install chromium) or name it in CHROMIUM.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
         yield browser
         browser.close()
+
+
+def open_application(page, server):
+    page.goto(server.url)
+    page.wait_for_function("() => Boolean(window.app?.vueAppReady && app.graph && app.extensionManager)")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(params=[False, True], ids=["canvas", "nodes 2.0"])
@@ -31,12 +42,19 @@ def page(request, server, browser):
     page = browser.new_page(viewport={"width": 1600, "height": 1000})
     page.complaints = []
     page.on("console", lambda message: page.complaints.append(message.text) if is_ours(message) else None)
-    page.goto(server.url)
-    page.wait_for_function("() => Boolean(window.app?.vueAppReady && app.graph && app.extensionManager)")
+    open_application(page, server)
     # The frontend of ComfyUI 0.3.64 raises an error of its own while it starts.
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     yield page
     page.close()
+
+
+@pytest.fixture
+def current_renderer(page):
+    """The trial of Nodes 2.0 in ComfyUI 0.3.64 (frontend 1.27) shows every simple widget always, and no other."""
+    version = page.evaluate("window.__COMFYUI_FRONTEND_VERSION__ ?? '0'")
+    if page.evaluate("Boolean(LiteGraph.vueNodesMode)") and version.startswith("1.27."):
+        pytest.skip("this frontend's Nodes 2.0 cannot hide widgets, nor show the curve")
 
 
 def is_ours(message):
@@ -55,8 +73,5 @@ def queue(page, server):
     """Run what is open, and wait for its end. Returns its entry in the history."""
     before = set(server.get("/history"))
     page.evaluate("app.queuePrompt(0, 1)")
-    deadline = time.monotonic() + 120
-    while not (new := set(server.get("/history")) - before):
-        assert time.monotonic() < deadline, "the prompt did not end"
-        time.sleep(0.2)
-    return server.get("/history")[new.pop()]
+    (new,) = server.until(lambda: set(server.get("/history")) - before, seconds=120)
+    return server.get("/history")[new]

@@ -1,8 +1,6 @@
 """Remake the thumbnails of the workflows from the running application: make thumbnails."""
 
 import io
-import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -10,10 +8,9 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "benchmarks")]
 
 from comfyui_server import ComfyUIServer
-from conftest import QUIET, load, queue
+from conftest import chromium, load, open_application, queue
 from pack import ROOT
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 WIDTH = 1200
 FIT = """() => {
@@ -46,7 +43,6 @@ def picture(page, server, name):
 
 
 def main():
-    chromium = os.environ.get("CHROMIUM", shutil.which("chromium"))
     server = ComfyUIServer(Path(tempfile.mkdtemp()))
     checkpoints = server.base / "models" / "checkpoints"
     checkpoints.mkdir(parents=True)
@@ -54,16 +50,13 @@ def main():
     try:
         for setting, value in SETTINGS.items():
             server.post(f"/settings/{setting}", value)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        with chromium() as browser:
             page = browser.new_page(viewport={"width": 2400, "height": 1400})
-            page.goto(server.url)
-            page.wait_for_function("() => Boolean(window.app?.vueAppReady && app.graph && app.extensionManager)")
+            open_application(page, server)
             for path in sorted((ROOT / "workflows").glob("*.json")):
                 image = picture(page, server, path.stem)
                 size = WIDTH, round(WIDTH * image.height / image.width)
                 image.resize(size, Image.Resampling.LANCZOS).save(path.with_suffix(".jpg"), quality=85)
-            browser.close()
     finally:
         server.stop()
 

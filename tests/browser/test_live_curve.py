@@ -11,13 +11,7 @@ from .conftest import load, queue
 CURVES = "[...document.querySelectorAll('.basin-escape-curve canvas')]"
 
 
-@pytest.fixture(autouse=True)
-def renderer_with_room(page):
-    """The trial of Nodes 2.0 in ComfyUI 0.3.64 (frontend 1.27) shows no widgets of custom nodes but the simplest."""
-    version = page.evaluate("window.__COMFYUI_FRONTEND_VERSION__ ?? '0'")
-    if page.evaluate("Boolean(LiteGraph.vueNodesMode)") and version.startswith("1.27."):
-        pytest.skip("this frontend's Nodes 2.0 cannot show the curve")
-
+pytestmark = pytest.mark.usefixtures("current_renderer")
 
 SEEDS = itertools.count(1000)
 

@@ -1,22 +1,12 @@
 """The widgets that matter, and the switch, in either renderer."""
 
-import time
-
 import pytest
 
 from .conftest import load
 
-
-@pytest.fixture(autouse=True)
-def renderer_that_hides_widgets(page):
-    """The trial of Nodes 2.0 in ComfyUI 0.3.64 (frontend 1.27) shows every widget always, and no curve."""
-    version = page.evaluate("window.__COMFYUI_FRONTEND_VERSION__ ?? '0'")
-    if page.evaluate("Boolean(LiteGraph.vueNodesMode)") and version.startswith("1.27."):
-        pytest.skip("this frontend's Nodes 2.0 cannot hide widgets")
-
+pytestmark = pytest.mark.usefixtures("current_renderer")
 
 GUIDER = 7  # in testbed_guider
-ALWAYS = ["cfg", "transition", "before_transition", "memorization_threshold", "skip_unused_pass"]
 CHOICES = {
     ("dynamic", "zero guidance"): ["latest_percent"],
     ("dynamic", "opposite guidance"): ["latest_percent", "opposite_scale"],
@@ -129,11 +119,8 @@ def test_queue_with_and_without_changes_the_transition_alone(page, server, contr
     before = set(server.get("/history"))
     graph = page.evaluate(SAVED_VALUES)
     execute(page, "BasinEscape.QueueBoth")
-    deadline = time.monotonic() + 120
-    while len(new := [key for key in server.get("/history") if key not in before]) < 2:
-        assert time.monotonic() < deadline, "two prompts did not end"
-        time.sleep(0.2)
-    prompts = [server.get("/history")[key]["prompt"] for key in new]
+    server.until(lambda: len(set(server.get("/history")) - before) >= 2, seconds=120)
+    prompts = [entry["prompt"] for key, entry in server.get("/history").items() if key not in before]
     first, second = (prompt[2] for prompt in sorted(prompts, key=lambda prompt: prompt[0]))
     assert first[str(GUIDER)]["inputs"].pop("transition") == "off"
     assert second[str(GUIDER)]["inputs"].pop("transition") == "dynamic"

@@ -1,5 +1,7 @@
 """The testbed and the two ways to sample it: with stock ComfyUI, and with the pack's guider."""
 
+from dataclasses import dataclass
+
 import comfy.sample
 import comfy.samplers
 import comfy.utils
@@ -14,6 +16,41 @@ comfy.utils.set_progress_bar_enabled(False)
 
 MEMORIZED, OTHER, ORDINARY = "aurora red circle", "dusk yellow ring", "red circle"
 SEED = 7
+
+
+def run_guider(
+    guider, noise, steps, sampler="euler", scheduler="normal", denoise=1.0, latent=None, seed=SEED, **options
+):
+    """Sample as SamplerCustomAdvanced does, from an empty latent unless one is given."""
+    return guider.sample(
+        noise,
+        torch.zeros_like(noise) if latent is None else latent,
+        comfy.samplers.sampler_object(sampler),
+        comfy.samplers.KSampler(guider.model_patcher, steps, noise.device, sampler, scheduler, denoise).sigmas,
+        disable_pbar=True,
+        seed=seed,
+        **options,
+    )
+
+
+@dataclass
+class Sampling:
+    """What the two ways have in common; the testbed's model and noise where none are given."""
+
+    testbed: "Testbed"
+    model: object = None
+    negative: str = ""
+    batch: int = 2
+    cfg: float = 7.5
+    steps: int = 12
+    sampler: str = "euler"
+    scheduler: str = "normal"
+    denoise: float = 1.0
+    noise: torch.Tensor | None = None
+
+    def __post_init__(self):
+        self.model = self.testbed.model if self.model is None else self.model
+        self.noise = self.testbed.noise(self.batch) if self.noise is None else self.noise
 
 
 class Testbed:
@@ -31,67 +68,32 @@ class Testbed:
     def noise(self, batch=2):
         return comfy.sample.prepare_noise(self.latent(batch)["samples"], SEED)
 
-    def stock(
-        self,
-        prompt,
-        model=None,
-        negative="",
-        batch=2,
-        cfg=7.5,
-        steps=12,
-        sampler="euler",
-        scheduler="normal",
-        denoise=1.0,
-        noise=None,
-    ):
-        """ComfyUI's own KSampler path."""
-        noise = self.noise(batch) if noise is None else noise
+    def stock(self, prompt, **options):
+        """ComfyUI's own KSampler path. Options are the fields of Sampling."""
+        run = Sampling(self, **options)
         return comfy.sample.sample(
-            self.model if model is None else model,
-            noise,
-            steps,
-            cfg,
-            sampler,
-            scheduler,
+            run.model,
+            run.noise,
+            run.steps,
+            run.cfg,
+            run.sampler,
+            run.scheduler,
             self.encode(prompt),
-            self.encode(negative),
-            torch.zeros_like(noise),
-            denoise=denoise,
+            self.encode(run.negative),
+            torch.zeros_like(run.noise),
+            denoise=run.denoise,
             disable_pbar=True,
             seed=SEED,
         )
 
-    def guided(
-        self,
-        settings,
-        prompt,
-        model=None,
-        negative="",
-        unconditional=None,
-        batch=2,
-        cfg=7.5,
-        steps=12,
-        sampler="euler",
-        scheduler="normal",
-        denoise=1.0,
-        noise=None,
-        skip=False,
-    ):
+    def guided(self, settings, prompt, unconditional=None, skip=False, **options):
         """The pack's guider on the same schedule. Returns the samples and the trace of the run."""
-        noise = self.noise(batch) if noise is None else noise
-        guider = BasinEscapeCFGGuider(self.model if model is None else model, settings, GuidanceTrace(), skip)
+        run = Sampling(self, **options)
+        guider = BasinEscapeCFGGuider(run.model, settings, GuidanceTrace(), skip)
         empty = None if unconditional is None else self.encode(unconditional)
-        guider.set_conds(self.encode(prompt), self.encode(negative), empty)
-        guider.set_cfg(cfg)
-        schedule = comfy.samplers.KSampler(self.model, steps, noise.device, sampler, scheduler, denoise).sigmas
-        samples = guider.sample(
-            noise,
-            torch.zeros_like(noise),
-            comfy.samplers.sampler_object(sampler),
-            schedule,
-            disable_pbar=True,
-            seed=SEED,
-        )
+        guider.set_conds(self.encode(prompt), self.encode(run.negative), empty)
+        guider.set_cfg(run.cfg)
+        samples = run_guider(guider, run.noise, run.steps, run.sampler, run.scheduler, run.denoise)
         return samples, guider.trace.runs[-1] if guider.trace.runs else None
 
     def counted(self):

@@ -12,6 +12,7 @@ from basin_escape.samplers.model_patch import WrappersMP, patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import RUNS_KEPT, GuidanceTrace
 
+from .conftest import run_guider
 from .gaussian import load_gaussian, prompt
 
 SETTINGS = Settings("dynamic", "opposite guidance", memorization_threshold=0.001)
@@ -40,11 +41,9 @@ def patch_with_trace(model):
 BOTH = pytest.mark.parametrize("build", [patch_with_trace, guider_with_trace])
 
 
-def sample(guider, model, runs=1):
-    sigmas = comfy.samplers.KSampler(model, STEPS, "cpu", "euler", "normal").sigmas
-    euler, noise = comfy.samplers.sampler_object("euler"), torch.ones(BATCH, *SHAPE)
+def sample(guider, runs=1):
     for _ in range(runs):
-        guider.sample(noise, torch.zeros_like(noise), euler, sigmas, disable_pbar=True)
+        run_guider(guider, torch.ones(BATCH, *SHAPE), STEPS)
 
 
 def alive():
@@ -54,11 +53,11 @@ def alive():
     return len(objects), sum(value.numel() for value in objects if issubclass(type(value), torch.Tensor))
 
 
-def growth(guider, model):
+def growth(guider):
     """Between the hundredth and the three hundredth run."""
-    sample(guider, model, runs=100)
+    sample(guider, runs=100)
     objects, elements = alive()
-    sample(guider, model, runs=200)
+    sample(guider, runs=200)
     more_objects, more_elements = alive()
     return more_objects - objects, more_elements - elements
 
@@ -68,9 +67,9 @@ def test_300_runs_leave_no_more_behind_than_the_host_does(model, build):
     """Newer hosts keep a few objects for every run of a model that is a clone, patched or not."""
     stock = comfy.samplers.CFGGuider(model.clone() if build is patch_with_trace else model)
     stock.set_conds(prompt(0.5), prompt(-0.5))
-    hosts_own, _ = growth(stock, model)
+    hosts_own, _ = growth(stock)
     guider, trace = build(model)
-    objects, elements = growth(guider, model)
+    objects, elements = growth(guider)
     assert objects - hosts_own < 20 and elements == 0
     assert len(trace.runs) == RUNS_KEPT
 
@@ -102,13 +101,13 @@ def assert_numbers_only(*roots):
 @BOTH
 def test_the_trace_holds_numbers_only(model, build):
     guider, trace = build(model)
-    sample(guider, model, runs=2)
+    sample(guider, runs=2)
     assert_numbers_only(trace)
 
 
 def test_the_patch_holds_numbers_only(model):
     guider, trace = patch_with_trace(model)
-    sample(guider, model, runs=2)
+    sample(guider, runs=2)
     patched = guider.model_patcher
     hooks = [patched.model_options["sampler_post_cfg_function"][-1]]
     if WrappersMP is not None:

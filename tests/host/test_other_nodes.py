@@ -11,6 +11,7 @@ from basin_escape.samplers.model_patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 
+from .conftest import run_guider
 from .gaussian import load_gaussian, prompt
 
 pytest.importorskip("node_helpers", reason="needs a ComfyUI checkout (make test-server)", exc_type=ImportError)
@@ -43,10 +44,7 @@ def patched(model, settings):
 
 
 def sample(guider):
-    sigmas = comfy.samplers.KSampler(guider.model_patcher, STEPS, "cpu", "euler", "normal").sigmas
-    noise = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(3))
-    euler = comfy.samplers.sampler_object("euler")
-    return guider.sample(noise, torch.zeros_like(noise), euler, sigmas, disable_pbar=True, seed=3)
+    return run_guider(guider, torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(3)), STEPS)
 
 
 def cfg_guider(model, positive=POSITIVE, negative=NEGATIVE, cfg=CFG):

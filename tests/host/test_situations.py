@@ -15,6 +15,7 @@ from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 from measure import count_calls
 
+from .conftest import run_guider
 from .gaussian import HAS_HOOKS, controlnet, guidance_norm, load_gaussian, lora, lora_hook, prompt
 
 STEPS, BATCH, CFG = 12, 2, 3.0
@@ -43,13 +44,12 @@ class Situation:
         if self.latent is None:
             self.latent = torch.zeros(BATCH, *self.difference.shape)
 
-    def sample(self, guider, positive=None, seed=3):
+    def sample(self, guider, positive=None):
         guider.set_conds(positive or self.positive, self.negative)
         guider.set_cfg(CFG)
-        sigmas = comfy.samplers.KSampler(self.model, STEPS, "cpu", self.sampler, "normal", self.denoise).sigmas
-        noise = torch.randn(self.latent.shape, generator=torch.Generator().manual_seed(seed))
-        sampler = comfy.samplers.sampler_object(self.sampler)
-        return guider.sample(noise, self.latent, sampler, sigmas, denoise_mask=self.mask, disable_pbar=True, seed=seed)
+        noise = torch.randn(self.latent.shape, generator=torch.Generator().manual_seed(3))
+        run = {"sampler": self.sampler, "denoise": self.denoise, "latent": self.latent, "denoise_mask": self.mask}
+        return run_guider(guider, noise, STEPS, **run)
 
     def stock(self, **options):
         """Samples and model calls of the host's own guider."""

@@ -11,7 +11,7 @@ from basin_escape.samplers.model_patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import RUNS_KEPT, GuidanceTrace
 
-from .conftest import MEMORIZED, OTHER
+from .conftest import MEMORIZED, OTHER, run_guider
 
 SETTINGS = Settings("dynamic", "opposite guidance", latest_percent=0.8)
 
@@ -137,9 +137,7 @@ def test_a_finished_run_lets_its_latents_go(testbed):
 
 
 def sample(guider, testbed, steps=12):
-    sigmas = comfy.samplers.KSampler(testbed.model, steps, "cpu", "euler", "normal").sigmas
-    noise, euler = testbed.noise(), comfy.samplers.sampler_object("euler")
-    return guider.sample(noise, torch.zeros_like(noise), euler, sigmas, disable_pbar=True)
+    return run_guider(guider, testbed.noise(), steps)
 
 
 def said_once(caplog):

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { EMPTY, atMinimum, describe, draw, mean, nearestStep, receive, scales, waitingShare } from "../../web/js/curve.js";
+import { EMPTY, atMinimum, describe, mean, receive, waitingShare } from "../../web/js/curve.js";
+import { draw, nearestStep, scales } from "../../web/js/drawing.js";
 
 const message = (change) => ({
   first: 0,

@@ -3,7 +3,7 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { Curve } from "./curve_widget.js";
-import { OFF, idleWidgets, switched } from "./mitigation.js";
+import { DEPENDENT, OFF, idleWidgets, switched } from "./mitigation.js";
 
 const NODES = new Set(["BasinEscapeModelPatch", "BasinEscapeGuider", "BasinEscapeKSampler"]);
 const KEPT = "transition before it was switched off";
@@ -13,15 +13,14 @@ const curves = new WeakMap();
 
 const widget = (node, name) => node.widgets?.find((widget) => widget.name === name);
 
-/** Every node of this pack that samples, those in subgraphs too. */
-function* ours(graph) {
-  for (const node of graph.nodes ?? graph._nodes) {
-    if (NODES.has(node.comfyClass)) yield node;
-    if (node.subgraph) yield* ours(node.subgraph);
-  }
+const rootGraph = () => app.rootGraph ?? app.graph;
+
+/** Every node of the workflow, those in subgraphs too. */
+function allNodes(graph = rootGraph()) {
+  return (graph.nodes ?? graph._nodes).flatMap((node) => [node, ...(node.subgraph ? allNodes(node.subgraph) : [])]);
 }
 
-const rootGraph = () => app.rootGraph ?? app.graph;
+const ours = (nodes) => nodes.filter((node) => NODES.has(node.comfyClass));
 
 /** The node of an execution id: "7", or "3:7" for node 7 in the subgraph of node 3. */
 function findNode(id) {
@@ -37,7 +36,7 @@ function findNode(id) {
 /** Show the widgets that have an effect, and those that something is connected to. */
 function arrange(node) {
   const idle = idleWidgets(widget(node, "transition").value, widget(node, "before_transition").value);
-  for (const name of ["static_percent", "latest_percent", "opposite_scale"]) {
+  for (const name of DEPENDENT) {
     const connected = node.inputs?.some((input) => input.widget?.name === name && input.link != null);
     const hidden = idle.includes(name) && !connected;
     const shown = widget(node, name);
@@ -76,8 +75,8 @@ function setTransition(node, transition) {
 
 /** The selected nodes of the pack, or else all. */
 function chosen() {
-  const selected = Object.values(app.canvas.selected_nodes ?? {}).filter((node) => NODES.has(node.comfyClass));
-  return selected.length ? selected : [...ours(rootGraph())];
+  const selected = ours(Object.values(app.canvas.selected_nodes ?? {}));
+  return selected.length ? selected : ours(allNodes());
 }
 
 function toggle() {
@@ -89,27 +88,28 @@ function toggle() {
   });
 }
 
-/** Queue the prompt with mitigation off and then as it is, with the same seeds, and leave the graph as it was. */
-async function queueBoth() {
-  const nodes = [...ours(rootGraph())];
-  const seeds = allWidgets(rootGraph()).filter(({ name }) => name === "control_after_generate");
-  const kept = [...nodes.map((node) => widget(node, "transition")), ...seeds].map((widget) => [widget, widget.value]);
-  try {
-    for (const control of seeds) control.value = "fixed";
-    for (const node of nodes) widget(node, "transition").value = OFF;
-    await app.queuePrompt(0, 1);
-    for (const [widget, value] of kept.slice(0, nodes.length)) widget.value = value;
-    await app.queuePrompt(0, 1);
-  } finally {
-    for (const [widget, value] of kept) widget.value = value;
-  }
+/** Give all widgets one value. Returns what puts their own back. */
+function setAll(widgets, value) {
+  const kept = widgets.map((widget) => widget.value);
+  for (const widget of widgets) widget.value = value;
+  return () => widgets.forEach((widget, k) => (widget.value = kept[k]));
 }
 
-function allWidgets(graph) {
-  return (graph.nodes ?? graph._nodes).flatMap((node) => [
-    ...(node.widgets ?? []),
-    ...(node.subgraph ? allWidgets(node.subgraph) : []),
-  ]);
+/** Queue the prompt with mitigation off and then as it is, with the same seeds, and leave the graph as it was. */
+async function queueBoth() {
+  const seeds = allNodes()
+    .flatMap((node) => node.widgets ?? [])
+    .filter(({ name }) => name === "control_after_generate");
+  const restoreSeeds = setAll(seeds, "fixed");
+  const restore = setAll(ours(allNodes()).map((node) => widget(node, "transition")), OFF);
+  try {
+    await app.queuePrompt(0, 1);
+    restore();
+    await app.queuePrompt(0, 1);
+  } finally {
+    restore();
+    restoreSeeds();
+  }
 }
 
 app.registerExtension({

@@ -1,6 +1,7 @@
 /** The live curve as a widget of a node, in the classic canvas and in Nodes 2.0. */
 
-import { EMPTY, describe, draw, receive } from "./curve.js";
+import { EMPTY, describe, receive } from "./curve.js";
+import { draw } from "./drawing.js";
 
 const LEAST_HEIGHT = 120;
 

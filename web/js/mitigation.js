@@ -2,13 +2,18 @@
 
 export const OFF = "off";
 
-/** Names of the widgets that the others leave without effect. */
+/** When each widget that depends on the two choices has an effect. */
+const EFFECTIVE = {
+  static_percent: (transition) => transition === "static",
+  latest_percent: (transition) => transition === "dynamic",
+  opposite_scale: (transition, beforeTransition) => transition !== OFF && beforeTransition === "opposite guidance",
+};
+
+export const DEPENDENT = Object.keys(EFFECTIVE);
+
+/** Names of the widgets that the two choices leave without effect. */
 export function idleWidgets(transition, beforeTransition) {
-  const idle = [];
-  if (transition !== "static") idle.push("static_percent");
-  if (transition !== "dynamic") idle.push("latest_percent");
-  if (transition === OFF || beforeTransition !== "opposite guidance") idle.push("opposite_scale");
-  return idle;
+  return DEPENDENT.filter((name) => !EFFECTIVE[name](transition, beforeTransition));
 }
 
 /**
