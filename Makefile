@@ -7,7 +7,7 @@ BIN := .venv/bin
 endif
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench test-server test-browser thumbnails comfyui
+.PHONY: demo test lint format bench bench-curve test-server test-browser thumbnails comfyui
 
 demo: .venv/installed
 	$(BIN)/python benchmarks/demo.py
@@ -38,6 +38,9 @@ test-server: .venv/installed comfyui
 
 test-browser: .venv/installed comfyui
 	$(BIN)/pytest tests/browser $(ARGS)
+
+bench-curve: .venv/installed
+	$(BIN)/python benchmarks/live_curve.py
 
 thumbnails: .venv/installed comfyui
 	$(BIN)/python tests/browser/make_thumbnails.py

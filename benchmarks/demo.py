@@ -9,13 +9,15 @@ import time
 from typing import Any
 
 import comfy.utils
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from measure import MEMORIZED, MEMORIZED_CAPTIONS, NODES, ORDINARY_CAPTIONS, GuidanceTrace, Measurement, measure
 from pack import ROOT
-from PIL import Image
 from tqdm import tqdm
+
+# The import of `measure` has loaded the pack.
+# isort: split
+from basin_escape.nodes.preview import to_picture
 
 OUTPUT = ROOT / "output"
 # Halfway between the first-step norms (RMS) of ordinary and of memorized captions; the table prints both.
@@ -95,8 +97,8 @@ def write_curves(results: dict[tuple[str, str], Measurement]) -> None:
     curves["guidance-norm"] = measure(MEMORIZED_CAPTIONS[:1], seeds=1).runs[0]
     for name, run in curves.items():
         trace = GuidanceTrace([run])
-        (plot,) = NODES["GuidanceNormPlot"]().plot(trace, "guidance norm", "timestep", "last", 768, 448, "light")
-        Image.fromarray((plot[0].numpy() * 255).round().astype(np.uint8)).save(OUTPUT / f"{name}.png")
+        plot = NODES["GuidanceNormPlot"]().plot(trace, "guidance norm", "timestep", "last", 768, 448, "light")
+        to_picture(plot["result"][0]).save(OUTPUT / f"{name}.png")
 
 
 def write_traces(results: dict[tuple[str, str], Measurement]) -> None:

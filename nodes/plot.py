@@ -1,5 +1,6 @@
 from .figure import CURVES, THEMES, X_AXES, plot_runs
 from .inputs import SAMPLES, TRACE, check_runs
+from .preview import preview
 
 
 class GuidanceNormPlot:
@@ -27,7 +28,8 @@ class GuidanceNormPlot:
 
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("plot",)
-    OUTPUT_TOOLTIPS = ("The curves, one per image of the batch, for Preview Image or Save Image.",)
+    OUTPUT_TOOLTIPS = ("The picture that the node shows, for Save Image.",)
+    OUTPUT_NODE = True
     FUNCTION = "plot"
     CATEGORY = "basin escape"
     DESCRIPTION = (
@@ -39,4 +41,5 @@ class GuidanceNormPlot:
     def plot(self, trace, quantity, x_axis, run, width, height, theme, samples=None):
         check_runs(trace)
         runs = trace.runs if run == "all" else trace.runs[-1:]
-        return (plot_runs(runs, quantity, x_axis, width, height, theme),)
+        image = plot_runs(runs, quantity, x_axis, width, height, theme)
+        return {"ui": preview(image), "result": (image,)}

@@ -1,5 +1,6 @@
 """A page of the running ComfyUI in Debian's Chromium, in either renderer."""
 
+import itertools
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import pytest
 from pack import ROOT
 from playwright.sync_api import sync_playwright
 
+SEEDS = itertools.count(1000)
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-sync", "--disable-background-networking"]
 
 
@@ -75,3 +77,10 @@ def queue(page, server):
     page.evaluate("app.queuePrompt(0, 1)")
     (new,) = server.until(lambda: set(server.get("/history")) - before, seconds=120)
     return server.get("/history")[new]
+
+
+def run_anew(page, server):
+    """Run what is open with seeds that the server has not seen: a cached sampler has no curve to draw."""
+    seeds = "app.graph._nodes.flatMap(node => node.widgets ?? []).filter(widget => /^(noise_)?seed$/.test(widget.name))"
+    page.evaluate(f"seed => {seeds}.forEach(widget => {{ widget.value = seed; }})", next(SEEDS))
+    return queue(page, server)

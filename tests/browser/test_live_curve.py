@@ -1,26 +1,15 @@
 """The curve that draws itself while an image forms, in either renderer."""
 
-import itertools
 import json
 
 import pytest
 from basin_escape.samplers.trace import GuidanceTrace
 
-from .conftest import load, queue
+from .conftest import load, run_anew
 
 CURVES = "[...document.querySelectorAll('.basin-escape-curve canvas')]"
 
-
 pytestmark = pytest.mark.usefixtures("current_renderer")
-
-SEEDS = itertools.count(1000)
-
-
-def run_anew(page, server):
-    """Run what is open with seeds that the server has not seen: a cached sampler has no curve to draw."""
-    seeds = "app.graph._nodes.flatMap(node => node.widgets ?? []).filter(widget => /^(noise_)?seed$/.test(widget.name))"
-    page.evaluate(f"seed => {seeds}.forEach(widget => {{ widget.value = seed; }})", next(SEEDS))
-    return queue(page, server)
 
 
 def shown(page):
@@ -79,3 +68,38 @@ def test_a_removed_node_takes_its_curve_along(page, name):
     )
     page.wait_for_function(f"{CURVES}.length === 0")
     assert page.complaints == []
+
+
+def height(page):
+    return page.evaluate(f"{CURVES}[0].clientHeight")
+
+
+def set_setting(page, name, value):
+    page.evaluate("([name, value]) => app.extensionManager.setting.set(name, value)", [name, value])
+    page.wait_for_timeout(500)
+
+
+def test_the_settings_take_effect_at_once(page):
+    load(page, "testbed_guider")
+    page.evaluate("app.canvas.ds.scale = 1")
+    try:
+        set_setting(page, "BasinEscape.LiveCurve", False)
+        assert height(page) == 20  # the words and the badge
+        set_setting(page, "BasinEscape.CurveHeight", 240)
+        set_setting(page, "BasinEscape.LiveCurve", True)
+        assert height(page) >= 240
+    finally:
+        set_setting(page, "BasinEscape.CurveHeight", 120)
+    assert page.complaints == []
+
+
+def test_the_pointer_shows_the_values(page, server):
+    load(page, "testbed_guider")
+    run_anew(page, server)
+    page.wait_for_function(f"{CURVES}.some(canvas => canvas.dataset.steps === '50')")
+    page.wait_for_timeout(500)
+    before = page.evaluate(f"{CURVES}[0].toDataURL()")
+    page.evaluate(f"{CURVES}[0].dispatchEvent(new PointerEvent('pointermove', {{ clientX: 1, bubbles: false }}))")
+    assert page.evaluate(f"{CURVES}[0].toDataURL()") != before
+    page.evaluate(f"{CURVES}[0].dispatchEvent(new PointerEvent('pointerleave'))")
+    assert page.evaluate(f"{CURVES}[0].toDataURL()") == before

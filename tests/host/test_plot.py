@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from basin_escape.nodes.figure import CURVES, THEMES, X_AXES, describe_transition, draw_runs, under_mitigation
+from basin_escape.nodes.figure import (
+    CURVES,
+    THEMES,
+    X_AXES,
+    describe_transition,
+    draw_runs,
+    plot_runs,
+    under_mitigation,
+)
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,7 +37,7 @@ def traces(testbed):
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_plot_is_a_picture_of_its_size(traces, quantity, x_axis, theme):
     for trace in traces:
-        (plot,) = NODES["GuidanceNormPlot"]().plot(trace, quantity, x_axis, "all", 640, 400, theme)
+        (plot,) = NODES["GuidanceNormPlot"]().plot(trace, quantity, x_axis, "all", 640, 400, theme)["result"]
         assert plot.shape == (1, 400, 640, 3) and plot.dtype == torch.float32
         assert 0 <= plot.min() < plot.max() <= 1
         corner = plot[0, 0, 0].mean()
@@ -103,9 +111,7 @@ def test_a_run_of_faults_can_still_be_looked_at(testbed, fault, steps, recwarn):
             row[2:5, broken] = fault
         damaged = replace(run, observations=rows)
         for x_axis in X_AXES:
-            (plot,) = NODES["GuidanceNormPlot"]().plot(
-                GuidanceTrace([damaged]), "guidance norm", x_axis, "all", 320, 256, "light"
-            )
+            plot = plot_runs([damaged], "guidance norm", x_axis, 320, 256, "light")
             assert plot.isfinite().all() and plot.std() > 0.01
     assert not recwarn.list
 

@@ -8,6 +8,9 @@ import { DEPENDENT, OFF, idleWidgets, switched } from "./mitigation.js";
 const NODES = new Set(["BasinEscapeModelPatch", "BasinEscapeGuider", "BasinEscapeKSampler"]);
 const KEPT = "transition before it was switched off";
 
+const LIVE_CURVE = "BasinEscape.LiveCurve";
+const CURVE_HEIGHT = "BasinEscape.CurveHeight";
+
 /** What each node in the page shows; it goes with its node. */
 const curves = new WeakMap();
 
@@ -52,6 +55,22 @@ function arrange(node) {
 function grow(node) {
   const least = node.computeSize()[1];
   if (node.size[1] < least) node.setSize([node.size[0], least]);
+}
+
+function curveSettings() {
+  const setting = app.extensionManager.setting;
+  return { shown: setting.get(LIVE_CURVE), height: setting.get(CURVE_HEIGHT) };
+}
+
+/** Give every curve what the user has changed: the host calls this before it stores the change. */
+function fitCurves(changed) {
+  if (!app.canvas) return; // the application is starting
+  const settings = { ...curveSettings(), ...changed };
+  for (const node of ours(allNodes())) {
+    curves.get(node)?.fit(settings);
+    node.setSize([node.size[0], Math.max(settings.shown ? node.size[1] : 0, node.computeSize()[1])]);
+  }
+  app.canvas?.setDirty(true, true);
 }
 
 /** Call `arrange` whenever one of the two choices changes. */
@@ -118,6 +137,27 @@ app.registerExtension({
     { id: "BasinEscape.ToggleMitigation", label: "Basin Escape: toggle mitigation", function: toggle },
     { id: "BasinEscape.QueueBoth", label: "Basin Escape: queue with and without", function: queueBoth },
   ],
+  settings: [
+    {
+      id: LIVE_CURVE,
+      name: "Draw the guidance-norm curve on the nodes",
+      tooltip: "Basin Escape nodes show how strongly the prompt pulls while the image forms.",
+      category: ["Basin Escape", "Curve", "LiveCurve"],
+      type: "boolean",
+      defaultValue: true,
+      onChange: (shown) => fitCurves({ shown }),
+    },
+    {
+      id: CURVE_HEIGHT,
+      name: "Height of the curve in pixels",
+      tooltip: "The least height; the curve grows with its node.",
+      category: ["Basin Escape", "Curve", "CurveHeight"],
+      type: "slider",
+      attrs: { min: 80, max: 400, step: 10 },
+      defaultValue: 120,
+      onChange: (height) => fitCurves({ height }),
+    },
+  ],
   keybindings: [{ commandId: "BasinEscape.ToggleMitigation", combo: { key: "e", alt: true, shift: true } }],
   menuCommands: [{ path: ["Extensions"], commands: ["BasinEscape.ToggleMitigation", "BasinEscape.QueueBoth"] }],
   setup() {
@@ -125,7 +165,7 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (!NODES.has(node.comfyClass)) return;
-    curves.set(node, new Curve(node));
+    curves.set(node, new Curve(node, curveSettings()));
     watch(node);
     arrange(node);
   },

@@ -1,12 +1,11 @@
 /** The live curve as a widget of a node, in the classic canvas and in Nodes 2.0. */
 
 import { EMPTY, describe, receive } from "./curve.js";
-import { draw } from "./drawing.js";
-
-const LEAST_HEIGHT = 120;
+import { HEADER, draw, drawHeader } from "./drawing.js";
 
 export class Curve {
-  constructor(node) {
+  /** settings: { shown, height }, the least height in CSS pixels. */
+  constructor(node, settings) {
     this.state = EMPTY;
     this.hover = null;
     this.on = true;
@@ -15,24 +14,45 @@ export class Curve {
     this.canvas.style.cssText = "width: 100%; height: 100%; display: block";
     this.element = document.createElement("div");
     this.element.className = "basin-escape-curve";
-    this.element.style.cssText = `width: 100%; height: 100%; min-height: ${LEAST_HEIGHT}px; overflow: hidden`;
+    this.element.style.cssText = "width: 100%; height: 100%; overflow: hidden";
     this.element.append(this.canvas);
-    this.canvas.addEventListener("pointermove", (event) => this.point(event.offsetX));
-    this.canvas.addEventListener("pointerleave", () => this.point(null));
-    this.resized = new ResizeObserver(() => this.paint());
-    this.resized.observe(this.canvas);
     const widget = node.addDOMWidget("guidance_curve", "basin_escape_curve", this.element, {
       serialize: false,
       hideOnZoom: false,
-      getMinHeight: () => LEAST_HEIGHT,
+      getMinHeight: () => this.least,
+      getMaxHeight: () => (this.shown ? Infinity : HEADER),
     });
     widget.serialize = false; // nothing of it is stored in the workflow
-    const resized = this.resized;
+    this.fit(settings);
+    const leave = this.listen();
     const removed = node.onRemoved;
     node.onRemoved = function () {
-      resized.disconnect();
+      leave();
       return removed?.apply(this, arguments);
     };
+  }
+
+  /** Returns what ends it: the page may keep a removed node for long. */
+  listen() {
+    const listening = new AbortController();
+    let resized = new ResizeObserver(() => this.paint());
+    resized.observe(this.canvas);
+    this.canvas.addEventListener("pointermove", (event) => this.point(event.offsetX), { signal: listening.signal });
+    this.canvas.addEventListener("pointerleave", () => this.point(null), { signal: listening.signal });
+    return () => {
+      listening.abort();
+      resized?.disconnect();
+      resized = null;
+    };
+  }
+
+  /** Without the curve, the line of words and the badge stay. */
+  fit({ shown, height }) {
+    this.shown = shown;
+    this.least = shown ? height : HEADER;
+    this.element.style.minHeight = `${this.least}px`;
+    this.element.style.maxHeight = shown ? "" : `${HEADER}px`;
+    this.paint();
   }
 
   /** Whether its node mitigates, for the badge. */
@@ -65,7 +85,8 @@ export class Curve {
     this.canvas.height = Math.round(height * ratio);
     const context = this.canvas.getContext("2d");
     context.scale(ratio, ratio);
-    draw(context, this.state, width, height, theme(), this.on, this.hover);
+    if (this.shown) draw(context, this.state, width, height, theme(), this.on, this.hover);
+    else drawHeader(context, this.state, width, theme(), this.on);
   }
 }
 

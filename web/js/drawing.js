@@ -2,8 +2,10 @@
 
 import { describe, mean, waitingShare } from "./curve.js";
 
+/** Height of the line of words and the badge. */
+export const HEADER = 20;
 const BADGE = 28;
-const MARGIN = { left: 38, right: 8, top: 20, bottom: 16 };
+const MARGIN = { left: 38, right: 8, top: HEADER, bottom: 16 };
 
 /** The largest norm that is drawn, at the top of the axis. */
 export function top(state) {
@@ -56,23 +58,27 @@ const hue = (sample, batch) => `hsl(${Math.round((210 + (360 * sample) / batch) 
  * colours: { ink, faint, shade }; on: whether the node mitigates; hover: horizontal position of the pointer, or null.
  */
 export function draw(context, state, width, height, colours, on, hover = null) {
-  context.clearRect(0, 0, width, height);
-  context.font = "11px sans-serif";
-  context.textBaseline = "middle";
+  drawHeader(context, state, width, colours, on);
   const scale = scales(state, width, height);
   const { run, previous } = state;
   const bottom = height - MARGIN.bottom;
   if (run) drawShade(context, run, scale, bottom, colours);
   drawAxes(context, scale, width, bottom, colours);
-  context.textAlign = "left";
-  context.fillStyle = colours.ink;
-  context.fillText(run ? describe(run) : "The guidance norm is drawn here while sampling.", 6, 10, width - BADGE - 12);
-  drawBadge(context, width, colours, on);
   context.strokeStyle = colours.faint;
   context.lineWidth = 1;
   if (previous) line(context, scale, previous.timesteps, mean(previous));
   if (run) drawCurves(context, run, scale, colours);
   if (run && hover !== null) drawHover(context, run, scale, hover, width, bottom, colours);
+}
+
+/** What happened, in words, and the badge. */
+export function drawHeader(context, { run }, width, colours, on) {
+  context.font = "11px sans-serif";
+  context.textBaseline = "middle";
+  context.textAlign = "left";
+  context.fillStyle = colours.ink;
+  context.fillText(run ? describe(run) : "The guidance norm is shown here while sampling.", 6, 10, width - BADGE - 12);
+  drawBadge(context, width, colours, on);
 }
 
 /** Shade every step as strongly as the share of samples that are under mitigation in it. */
