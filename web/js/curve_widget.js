@@ -80,7 +80,8 @@ export class Curve {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     this.canvas.dataset.badge = this.on ? "on" : "off";
     if (!width || !height) return;
-    const ratio = window.devicePixelRatio || 1;
+    const zoom = this.canvas.getBoundingClientRect().width / width; // of the graph
+    const ratio = (window.devicePixelRatio || 1) * Math.max(zoom, 1);
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
     const context = this.canvas.getContext("2d");
