@@ -3,7 +3,7 @@
 import pytest
 from measure import NODES
 
-from .conftest import load, run_anew
+from .conftest import load, open_application, queue, run_anew
 
 ADD = """type => {
     const node = LiteGraph.createNode(type);
@@ -11,6 +11,7 @@ ADD = """type => {
     app.graph.add(node);
     return node.id;
 }"""
+PLOT = 14  # in testbed_guider
 PACK = """app.graph._nodes.filter(node => node.comfyClass?.startsWith("BasinEscape"))"""
 
 
@@ -32,6 +33,26 @@ def test_a_node_mounts(page, server, name):
     if page.evaluate("Boolean(window.LiteGraph.vueNodesMode)"):
         assert page.locator(f"[data-node-id='{node_id}']").is_visible()
     page.wait_for_timeout(300)
+    assert page.complaints == []
+
+
+def shown_pictures(page):
+    """Addresses of the pictures that the plot node of the guider workflow shows."""
+    if page.evaluate("Boolean(window.LiteGraph.vueNodesMode)"):
+        return page.evaluate(f"[...document.querySelectorAll('[data-node-id=\"{PLOT}\"] img')].map(img => img.src)")
+    return page.evaluate(f"(app.graph.getNodeById({PLOT}).imgs ?? []).map(img => img.src)")
+
+
+def test_the_plot_shows_its_picture_and_again_in_a_new_page(page, server):
+    load(page, "testbed_guider")
+    for _ in range(2):
+        queue(page, server)  # the second time all is cached
+        page.evaluate(f"app.canvas.centerOnNode(app.graph.getNodeById({PLOT}))")
+        page.wait_for_timeout(2000)
+        (picture,) = shown_pictures(page)
+        assert "basin_escape_" in picture
+        open_application(page, server)
+        load(page, "testbed_guider")
     assert page.complaints == []
 
 

@@ -100,6 +100,17 @@ def test_the_switch_turns_all_off_and_back(page):
     assert page.complaints == []
 
 
+def test_the_switch_turns_the_selected_node_alone(page):
+    load(page, "testbed_model_patch")
+    mitigated = "app.graph._nodes.find(n => n.widgets?.some(w => w.name === 'transition' && w.value === 'dynamic'))"
+    page.evaluate(f"app.canvas.selectNode({mitigated})")
+    execute(page, "BasinEscape.ToggleMitigation")
+    assert transitions(page) == ["off", "off"]
+    execute(page, "BasinEscape.ToggleMitigation")
+    assert transitions(page) == ["off", "dynamic"]
+    assert page.complaints == []
+
+
 def test_the_switch_by_its_keys(page):
     load(page, "testbed_guider")
     page.mouse.click(400, 800)

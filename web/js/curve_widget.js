@@ -16,6 +16,7 @@ export class Curve {
     this.element.className = "basin-escape-curve";
     this.element.style.cssText = "width: 100%; height: 100%; overflow: hidden";
     this.element.append(this.canvas);
+    this.fit(settings);
     const widget = node.addDOMWidget("guidance_curve", "basin_escape_curve", this.element, {
       serialize: false,
       hideOnZoom: false,
@@ -23,7 +24,6 @@ export class Curve {
       getMaxHeight: () => (this.shown ? Infinity : HEADER),
     });
     widget.serialize = false; // nothing of it is stored in the workflow
-    this.fit(settings);
     const leave = this.listen();
     const removed = node.onRemoved;
     node.onRemoved = function () {
