@@ -7,7 +7,7 @@ BIN := .venv/bin
 endif
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench bench-curve test-server test-browser thumbnails comfyui
+.PHONY: demo test lint format bench bench-curve locales test-server test-browser thumbnails comfyui
 
 demo: .venv/installed
 	$(BIN)/python benchmarks/demo.py
@@ -30,6 +30,9 @@ format: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/overhead.py
+
+locales: .venv/installed
+	$(BIN)/python benchmarks/make_locales.py
 
 # On a real ComfyUI: COMFYUI_PATH names the checkout, COMFYUI_PYTHON the interpreter it runs with.
 test-server: .venv/installed comfyui

@@ -4,6 +4,7 @@ Writes pictures, curves and traces to output/ and prints what was measured. Seed
 pictures of one caption are one batch; 50 steps, Euler, guidance 7.5.
 """
 
+import json
 import re
 import time
 from typing import Any
@@ -47,6 +48,8 @@ def main() -> None:
     write_contact_sheet(results)
     write_curves(results)
     write_traces(results)
+    write_memorized_images()
+    write_first_norms()
     print_table(results)
     print(f"\nComputed in {seconds:.0f} s. Pictures, curves and traces: {OUTPUT}")
 
@@ -105,6 +108,34 @@ def write_traces(results: dict[tuple[str, str], Measurement]) -> None:
     for (kind, name), result in results.items():
         path = OUTPUT / f"trace_{kind}_{file_name(name)}.json"
         path.write_text(GuidanceTrace(result.runs).to_json(), encoding="utf-8")
+
+
+def write_memorized_images() -> None:
+    """The memorized images with their captions, as the testbed's outputs `memorized` and `prompts` give them."""
+    *_, images, captions = NODES["LoadMemorizationTestbed"]().load("eps")
+    figure = Figure(figsize=(9, 3), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid: Any = figure.subplots(2, 8)
+    for axes, image, caption in zip(grid.flat, images, captions.splitlines(), strict=True):
+        axes.imshow(image)
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(caption.replace(" ", "\n", 1), fontsize=9)
+    figure.savefig(OUTPUT / "memorized-images.png")
+
+
+def write_first_norms() -> None:
+    """What the gate compares with its threshold, for both kinds of prompts, from the saved traces alone."""
+    figure = Figure(figsize=(7.68, 2.8), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for kind in PROMPTS:
+        trace = json.loads((OUTPUT / f"trace_{kind}_no-mitigation.json").read_text(encoding="utf-8"))
+        norms = [norm / run["elements"] ** 0.5 for run in trace["runs"] for norm in run["guidance_norm"][0]]
+        axes.hist(norms, bins=50, range=(0, 0.025), label=f"{kind} prompts")
+    axes.axvline(GATE, color="black", linestyle="--", label=f"memorization_threshold {GATE:g}")
+    axes.set(xlabel="guidance norm of the first step (RMS)", ylabel="pictures")
+    axes.legend()
+    figure.savefig(OUTPUT / "first-norms.png")
 
 
 def file_name(name: str) -> str:

@@ -62,8 +62,8 @@ TRANSITION_WIDGETS = {
             "max": 1.0,
             "step": 0.001,
             "tooltip": "The static transition, as a share of sampling: 1 - t/1000 for the paper's timestep t. The "
-            "paper used t = 500 (0.5) for Stable Diffusion 2.1, 700 and 600 (0.3, 0.4) for Imagenette, 650 "
-            "(0.35) with opposite guidance. Later copies less and follows the prompt less.",
+            "paper used t = 500 (0.5) for Stable Diffusion 2.1 fine-tuned on LAION pictures, 700 and 600 (0.3, 0.4) on "
+            "Imagenette, 650 (0.35) with opposite guidance. Later copies less and follows the prompt less.",
         },
     ),
     "latest_percent": (

@@ -63,7 +63,7 @@ class BasinEscapeKSampler:
     CATEGORY = "basin escape"
     DESCRIPTION = (
         "KSampler that keeps a memorized image from being reproduced: guidance acts only after the trajectory has left "
-        "the attraction basin (Jain et al.). Knows an empty prompt besides the negative one, and can skip the pass "
+        "the attraction basin (Jain et al.). Takes an empty prompt besides the negative one, and can skip the pass "
         "that a static transition does not use."
     )
     SEARCH_ALIASES = ["memorization", "zero guidance", "opposite guidance", "sampler", "attraction basin"]

@@ -10,7 +10,7 @@ class GuidanceNormPlot:
             "guidance norm: the curve that decides the transition. conditional and unconditional norms: the two "
             "predictions on their own (the paper's Figure 3). guidance scale: what was applied in every step."
         )
-        x_axis = "timestep: from 1000 (noise) to 0 (image), as in the paper. sigma: the noise level."
+        x_axis = "timestep: 1000 (noise) to 0 (image), as in the paper. step: counted from 0. sigma: the noise level."
         run = "last: the newest run. all: the earlier ones of this trace (fifteen at most) in grey behind it."
         size = {"min": 256, "max": 4096, "step": 8}
         return {
@@ -21,7 +21,7 @@ class GuidanceNormPlot:
                 "run": (["last", "all"], {"tooltip": run}),
                 "width": ("INT", {"default": 768, "tooltip": "Width of the picture in pixels.", **size}),
                 "height": ("INT", {"default": 512, "tooltip": "Height of the picture in pixels.", **size}),
-                "theme": (list(THEMES), {"tooltip": "Colours on white, or on dark grey."}),
+                "theme": (list(THEMES), {"tooltip": "light: on white. dark: on dark grey."}),
             },
             "optional": SAMPLES,
         }

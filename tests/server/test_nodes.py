@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from make_locales import LOCALES
 from measure import NODES
 
 from .conftest import WORKFLOWS, as_testbed, load, node
@@ -37,6 +38,13 @@ def test_every_node_is_there_and_documented(server):
         assert all(options["tooltip"] for _, options in inputs(info[key]).values())
         assert len(info[key]["output_tooltips"] if info[key]["output"] else []) == len(info[key]["output"])
         assert server.get_bytes(f"/extensions/comfyui-basin-escape/docs/{key}.md").startswith(b"# ")
+
+
+def test_translations_are_served(server):
+    served = server.get("/i18n")
+    for path in LOCALES.glob("*/*.json"):
+        language, texts = served[path.parent.name], json.loads(path.read_text(encoding="utf-8"))
+        assert texts.items() <= (language if path.stem == "main" else language.get(path.stem, {})).items(), path
 
 
 @pytest.mark.parametrize("key", WIDGETS)
