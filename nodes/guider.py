@@ -3,6 +3,7 @@ from ..samplers.settings import Settings
 from ..samplers.trace import GuidanceTrace
 from .inputs import (
     CFG,
+    PROMPTS,
     SKIP_UNUSED_PASS,
     TRACE_TOOLTIP,
     TRANSITION_WIDGETS,
@@ -36,8 +37,7 @@ class BasinEscapeGuider:
         return {
             "required": {
                 "model": ("MODEL", {"tooltip": "The model used for denoising."}),
-                "positive": ("CONDITIONING", {"tooltip": "The prompt."}),
-                "negative": ("CONDITIONING", {"tooltip": "The negative prompt; an empty one in the paper."}),
+                **PROMPTS,
                 **CFG,
                 **TRANSITION_WIDGETS,
                 **SKIP_UNUSED_PASS,
