@@ -9,7 +9,7 @@ from torch import Tensor
 from ..samplers.detection import calibrated_threshold, score
 from ..samplers.guidance import rms
 from .guider import build_guider
-from .inputs import CFG, PROMPTS, SEED, check_single
+from .inputs import CFG, PROMPTS, SEED, check_fixed_steps, check_single
 from .ksampler import fitting_samples, sample_latent, sampler_widgets
 
 SCHEDULE_STEPS = 50  # of the paper; only their first ones are run
@@ -81,6 +81,7 @@ class DetectMemorization:
 
     def detect(self, positive, threshold, ordinary_prompts="", clip=None, **sampling):
         check_single(sampling["latent_image"])
+        check_fixed_steps(sampling["sampler_name"])
         ordinary = encode_lines(clip, ordinary_prompts)
         bar = comfy.utils.ProgressBar(1 + len(ordinary))
         found = first_norms(positive, **sampling)
@@ -116,7 +117,7 @@ class FirstNorms(NamedTuple):
 def first_norms(positive, model, negative, latent_image, seed, n_seeds, steps, sampler_name, scheduler, cfg):
     """Of the first `steps` steps under plain CFG, for the starts of a KSampler batch of n_seeds."""
     # A static transition at 0 is plain CFG with both predictions, at cfg 1 too.
-    guider = build_guider(model, positive, negative, cfg, False, None, None, transition="static", static_percent=0.0)
+    guider = build_guider(model, positive, negative, cfg, transition="static", static_percent=0.0)
     sigmas = comfy.samplers.KSampler(model, SCHEDULE_STEPS, model.load_device, sampler_name, scheduler).sigmas
     # What follows the last watched step is not needed: samplers leap from there to the end in one model call.
     sigmas = torch.cat([sigmas[:steps], sigmas.new_zeros(1)])

@@ -16,7 +16,7 @@ from .live import live_curve
 
 
 def build_guider(
-    model, positive, negative, cfg, skip_unused_pass, unconditional, unique_id, **widgets
+    model, positive, negative, cfg, skip_unused_pass=False, unconditional=None, unique_id=None, **widgets
 ) -> BasinEscapeCFGGuider:
     """The guider with its own trace. Raises ValueError naming the widget or socket that is wrong."""
     settings = Settings(**widgets)

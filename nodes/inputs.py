@@ -165,6 +165,15 @@ def check_single(latent_image: dict) -> None:
         )
 
 
+def check_fixed_steps(sampler_name: str) -> None:
+    """Raise ValueError for the sampler that follows no schedule."""
+    if sampler_name == "dpm_adaptive":
+        raise ValueError(
+            "sampler_name is dpm_adaptive, which chooses its steps by the picture, so that runs do not compare. Choose "
+            "another, dpmpp_2m for instance."
+        )
+
+
 def check_conditioning(**sockets: list) -> None:
     """Raise ValueError for a conditioning without entries, naming its socket."""
     for socket, conditioning in sockets.items():

@@ -7,7 +7,7 @@ import torch
 from ..samplers.sweep import side_by_side, spread
 from ..samplers.trace import GuidanceTrace
 from .guider import build_guider
-from .inputs import CFG, PROMPTS, SEED, TRANSITION_WIDGETS, UNCONDITIONAL, check_single
+from .inputs import CFG, PROMPTS, SEED, TRANSITION_WIDGETS, UNCONDITIONAL, check_fixed_steps, check_single
 from .ksampler import EMPTY_LATENT_KEYS, fitting_samples, preview_callback, sample_latent, sampler_widgets
 
 POINTS_AT_ONCE = 8
@@ -66,43 +66,30 @@ class TransitionSweep:
     def sweep(
         self,
         model,
-        positive,
-        negative,
         latent_image,
         seed,
         steps,
-        cfg,
         sampler_name,
         scheduler,
-        before_transition,
-        opposite_scale,
         points,
         first_percent,
         last_percent,
         unconditional=None,
+        **guidance,
     ):
         check_single(latent_image)
+        check_fixed_steps(sampler_name)
         percents = spread(points, first_percent, last_percent)
         at_once = points_at_once(sampler_name)
+        parts = [percents[first : first + at_once] for first in range(0, points, at_once)]
         sigmas = comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler).sigmas
         start = fitting_samples(model, latent_image)
-        noise = comfy.sample.prepare_noise(start, seed, latent_image.get("batch_index"))
-        parts = [percents[first : first + at_once] for first in range(0, points, at_once)]
         callback, samples, runs = preview_callback(model, steps * len(parts)), [], []
         for done, part in enumerate(parts):
-            guider = build_guider(
-                model,
-                positive,
-                negative,
-                cfg,
-                False,
-                unconditional,
-                None,
-                transition="static",
-                before_transition=before_transition,
-                opposite_scale=opposite_scale,
-                static_percent=part,
-            )
+            guidance |= {"transition": "static", "static_percent": part}
+            guider = build_guider(model, unconditional=unconditional, **guidance)
+            # Anew for every part, as for every KSampler: older hosts draw the noise of a step after it.
+            noise = comfy.sample.prepare_noise(start, seed, latent_image.get("batch_index"))
             same = [0] * len(part)
             progress = callback and following(callback, steps * done, steps * len(parts))
             samples.append(
@@ -119,15 +106,7 @@ def label(percent):
 
 
 def points_at_once(sampler_name):
-    """How many points make a batch: one where a sampler draws noise in its steps, which differs within a batch.
-
-    Raises ValueError for the sampler whose steps depend on all images of a batch together.
-    """
-    if sampler_name == "dpm_adaptive":
-        raise ValueError(
-            "sampler_name is dpm_adaptive, which chooses its steps by the picture, so that the points of a sweep do "
-            "not compare. Choose another, dpmpp_2m for instance."
-        )
+    """How many points make a batch: one where a sampler draws noise in its steps, which differs within a batch."""
     function = comfy.samplers.sampler_object(sampler_name).sampler_function
     return 1 if "noise_sampler" in inspect.signature(function).parameters else POINTS_AT_ONCE
 
