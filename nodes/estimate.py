@@ -10,7 +10,7 @@ class EstimateStaticTransition:
     @classmethod
     def INPUT_TYPES(cls):
         tolerance = {
-            "default": 0.2,
+            "default": 0.25,
             "min": 0.0,
             "max": 0.9,
             "step": 0.01,

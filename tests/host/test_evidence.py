@@ -109,6 +109,7 @@ def test_a_prompt_that_begins_later_cannot_be_judged(testbed):
         detect(testbed, positive=late)
 
 
+TOLERANCE = EstimateStaticTransition.INPUT_TYPES()["required"]["tolerance"][1]["default"]
 ZERO_GUIDANCE = {"transition": "static", "static_percent": 1.0}
 
 
@@ -119,30 +120,30 @@ def unguided():
     return {kind: GuidanceTrace(measure(prompts, 2, **ZERO_GUIDANCE).runs) for kind, prompts in captions.items()}
 
 
-def test_the_static_point_of_memorized_captions_ends_most_copies(unguided):
-    percent, plot = EstimateStaticTransition().estimate(unguided["memorized"], 0.2)
+def test_the_static_point_of_memorized_captions_ends_the_copies(unguided):
+    percent, plot = EstimateStaticTransition().estimate(unguided["memorized"], TOLERANCE)
     assert plot.shape == (1, 768, 768, 3)
     assert 0.45 < percent < 0.65
     mitigated = measure(MEMORIZED_CAPTIONS[:8], 2, transition="static", static_percent=percent)
-    assert mitigated.copy_rate < 0.3 and mitigated.mean_alignment > 0.6
+    assert mitigated.copy_rate < 0.1 and mitigated.mean_alignment > 0.35  # 0.21 by chance
     # It begins with the first step in which the norms are one.
     norms = zero_guidance_norms(unguided["memorized"].runs)
     step = mitigated.runs[0].transition_step[0]
     gap = mean_curve(norms.gap)
-    apart = (gap.mean > 0.2 * gap.mean.max()) & (gap.mean > gap.band)
+    apart = (gap.mean > TOLERANCE * gap.mean.max()) & (gap.mean > gap.band)
     assert apart[step - 1] and not apart[step:].any()
 
 
 def test_ordinary_captions_have_none(unguided, caplog):
-    percent, _ = EstimateStaticTransition().estimate(unguided["ordinary"], 0.2)
+    percent, _ = EstimateStaticTransition().estimate(unguided["ordinary"], TOLERANCE)
     assert percent == 0.0 and "no static transition point" in caplog.text
 
 
 def test_the_plot_says_what_was_found(unguided):
     for kind, runs in unguided.items():
         norms = zero_guidance_norms(runs.runs)
-        percent = static_transition(norms, 0.2)
-        predictions, gap, guidance = draw_norms(norms, percent, 0.2).axes
+        percent = static_transition(norms, TOLERANCE)
+        predictions, gap, guidance = draw_norms(norms, percent, TOLERANCE).axes
         assert (NONE in predictions.get_title()) == (kind == "ordinary") and "32 images" in predictions.get_title()
         assert guidance.get_xlim() == (1000, 0)
         curves = [line for axes in (predictions, gap, guidance) for line in axes.lines if len(line.get_xdata()) == 50]
@@ -156,4 +157,4 @@ def test_the_plot_says_what_was_found(unguided):
 
 def test_an_estimate_needs_runs():
     with pytest.raises(ValueError, match="trace has no runs"):
-        EstimateStaticTransition().estimate(GuidanceTrace(), 0.2)
+        EstimateStaticTransition().estimate(GuidanceTrace(), TOLERANCE)

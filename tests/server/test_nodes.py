@@ -28,7 +28,7 @@ WIDGETS = {
         "first_percent": (0.1, 0, 1),
         "last_percent": (0.8, 0, 1),
     },
-    "EstimateStaticTransition": {"tolerance": (0.2, 0, 0.9)},
+    "EstimateStaticTransition": {"tolerance": (0.25, 0, 0.9)},
     "DetectMemorization": {"n_seeds": (4, 1, 64), "steps": (1, 1, 50), "threshold": (0.01, 0, 1)},
     "LoadMemorizationTestbed": {"variant": ("eps", ["eps", "v", "flow"])},
 }
