@@ -1,6 +1,7 @@
 """The example workflows on a running ComfyUI, by their prompts."""
 
 import numpy as np
+import pytest
 from basin_escape.samplers.trace import GuidanceTrace
 from PIL import Image
 
@@ -8,7 +9,7 @@ from .conftest import WORKFLOWS, as_testbed, load, node, pictures, run, similari
 
 
 def test_every_workflow_has_a_thumbnail():
-    assert len(WORKFLOWS) == 3
+    assert len(WORKFLOWS) == 6
     for path in WORKFLOWS:
         width, height = Image.open(path.with_suffix(".jpg")).size
         assert width >= 256 and height >= 256
@@ -79,6 +80,81 @@ def test_the_sampler_node_is_the_hosts_ksampler_when_off(server):
     prompt = {key: entry for key, entry in prompt.items() if entry["class_type"] != "GuidanceNormPlot"}
     _, _, outputs = run(server, prompt)
     assert np.array_equal(pictures(server, outputs[node(prompt, "SaveImage")]), images)
+
+
+def test_the_sweep_workflow_goes_from_the_copy_to_another_picture(server):
+    prompt = load("testbed_sweep", server)
+    _, previews, outputs = run(server, prompt)
+    plot, images = (pictures(server, outputs[node(prompt, "PreviewImage", index)]) for index in (0, 1))
+    assert plot.shape == (1, 640, 1280, 3) and len(images) == 8 and previews > 0
+    copied = similarity(images, 0)
+    assert copied[0] > 0.9 and copied[-4:].max() < 0.9
+    labels = outputs[node(prompt, "PreviewAny")]["text"]
+    assert labels[0] == "t = 900 (static_percent 0.100)"
+
+
+def test_a_workflow_under_static_transitions_gives_the_pictures_of_its_sweep(server):
+    """Points 0.1 and 0.8 of the sweep, by KSampler (Basin Escape)."""
+    prompt = load("testbed_sweep", server)
+    _, _, outputs = run(server, prompt)
+    swept = pictures(server, outputs[node(prompt, "PreviewImage", 1)])
+    sweep = prompt[node(prompt, "TransitionSweep")]
+    inputs = {key: value for key, value in sweep["inputs"].items() if key not in ("points", "first_percent")}
+    inputs |= {"transition": "static", "latest_percent": 0.6, "memorization_threshold": 0.0}
+    inputs |= {"denoise": 1.0, "skip_unused_pass": False}
+    for point, percent in ((0, 0.1), (7, inputs.pop("last_percent"))):
+        single = {"class_type": "BasinEscapeKSampler", "inputs": {**inputs, "static_percent": percent}}
+        changed = {**prompt, node(prompt, "TransitionSweep"): single}
+        del changed[node(prompt, "PreviewAny")]
+        _, _, outputs = run(server, changed)
+        image = pictures(server, outputs[node(prompt, "PreviewImage", 1)])[0]
+        assert np.abs(image - swept[point]).max() < 0.02
+
+
+def test_the_static_point_workflow_finds_a_point_and_guides_from_there(server):
+    prompt = load("testbed_static_point", server)
+    _, _, outputs = run(server, prompt)
+    plot, images = (pictures(server, outputs[node(prompt, "PreviewImage", index)]) for index in (0, 1))
+    assert plot.shape == (1, 768, 768, 3)
+    assert len(images) == 8 and (similarity(images, 0) < 0.9).mean() >= 0.75
+
+
+def test_the_detection_workflow_mitigates_the_memorized_prompt_alone(server):
+    prompt = load("testbed_detect", server)
+    _, _, outputs = run(server, prompt)
+    reports = [outputs[node(prompt, "PreviewAny", index)]["text"][0] for index in (0, 1)]
+    assert reports[0].startswith("memorized\n") and "99th percentile of 23 ordinary prompts" in reports[0]
+    assert reports[1].startswith("not memorized\n")
+    mitigated, ordinary = (pictures(server, outputs[node(prompt, "PreviewImage", index)]) for index in (0, 1))
+    for index in (0, 1):
+        prompt[node(prompt, "BasinEscapeKSampler", index)]["inputs"]["transition"] = "off"
+    _, _, outputs = run(server, prompt)
+    copies, plain = (pictures(server, outputs[node(prompt, "PreviewImage", index)]) for index in (0, 1))
+    assert np.array_equal(ordinary, plain)
+    assert similarity(copies, 0).min() > 0.9 and similarity(mitigated, 0).max() < 0.9
+
+
+def test_the_boolean_drives_the_hosts_switch(server):
+    """Lazily: of the two samplers, only the one that is chosen runs."""
+    if "ComfySwitchNode" not in server.get("/object_info"):
+        pytest.skip("this ComfyUI has no switch node")
+    prompt = load("testbed_detect", server)
+    detect = node(prompt, "DetectMemorization", 1)
+    plain, mitigated = (node(prompt, "BasinEscapeKSampler", index) for index in (0, 1))
+    prompt[plain]["inputs"] |= {"transition": "off", "memorization_threshold": 0.0}
+    prompt[mitigated]["inputs"] |= {"memorization_threshold": 0.0}
+    switch = {"switch": [detect, 0], "on_true": [mitigated, 0], "on_false": [plain, 0]}
+    prompt["99"] = {"class_type": "ComfySwitchNode", "inputs": switch}
+    decode, preview = node(prompt, "VAEDecode", 1), node(prompt, "PreviewImage", 1)
+    prompt[decode]["inputs"]["samples"] = ["99", 0]
+    unused = [node(prompt, "PreviewImage", 0), node(prompt, "VAEDecode", 0)]
+    prompt = {key: entry for key, entry in prompt.items() if key not in unused}
+    for text, chosen in (("red circle", plain), ("dusk yellow ring", mitigated)):
+        prompt[prompt[detect]["inputs"]["positive"][0]]["inputs"]["text"] = text
+        messages, _, outputs = run(server, prompt)
+        assert len(outputs[preview]["images"]) == 4
+        progress = {event["data"]["node"] for event in messages if event["type"] == "progress"}
+        assert progress & {plain, mitigated} == {chosen}
 
 
 def test_the_pack_loads_without_a_complaint(server):
