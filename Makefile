@@ -7,7 +7,7 @@ BIN := .venv/bin
 endif
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench bench-curve locales test-server test-browser thumbnails comfyui
+.PHONY: demo test lint format bench bench-curve pictures locales test-server test-browser thumbnails comfyui
 
 demo: .venv/installed
 	$(BIN)/python benchmarks/demo.py
@@ -41,6 +41,9 @@ test-server: .venv/installed comfyui
 
 test-browser: .venv/installed comfyui
 	$(BIN)/pytest tests/browser $(ARGS)
+
+pictures: .venv/installed
+	$(BIN)/python benchmarks/node_pictures.py
 
 bench-curve: .venv/installed
 	$(BIN)/python benchmarks/live_curve.py
