@@ -1,7 +1,7 @@
-"""`make pictures`: what Transition Sweep and Estimate Static Transition Point show on the testbed, for their help pages.
+"""`make pictures`: what the sweep and the estimate show on the testbed, for their help pages.
 
-Sweep: "aurora red circle", seed 0, Euler, 50 steps, guidance 7.5. Estimate: eight memorized captions, seeds 0 to 7, eight
-start noises each, zero guidance throughout.
+Sweep: "aurora red circle", seed 0, Euler, 50 steps, guidance 7.5. Estimate: eight memorized captions, seeds 0 to 7,
+eight start noises each, zero guidance throughout.
 """
 
 import comfy.utils
@@ -39,7 +39,7 @@ def sweep_picture() -> torch.Tensor:
 
 def estimate_picture() -> torch.Tensor:
     runs = measure(MEMORIZED_CAPTIONS[:8], 8, transition="static", static_percent=1.0).runs
-    return NODES["EstimateStaticTransition"]().estimate(GuidanceTrace(runs), 0.25)[1]
+    return NODES["EstimateStaticTransition"]().estimate(GuidanceTrace(runs), 0.25)["result"][1]
 
 
 def main() -> None:

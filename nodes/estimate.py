@@ -4,6 +4,7 @@ from ..samplers.statistics import static_transition, zero_guidance_norms
 from .figure import picture
 from .inputs import SAMPLES, TRACE, check_runs
 from .mean_figure import draw_norms
+from .preview import preview
 
 
 class EstimateStaticTransition:
@@ -23,8 +24,9 @@ class EstimateStaticTransition:
     RETURN_NAMES = ("static_percent", "plot")
     OUTPUT_TOOLTIPS = (
         "The static transition point, for `static_percent`. 0 (plain CFG) where there is none; the plot says so.",
-        "The mean norms of all images with their 95 % confidence bands, and the point.",
+        "The picture that the node shows: the mean norms of all images with 95 % confidence bands, and the point.",
     )
+    OUTPUT_NODE = True
     FUNCTION = "estimate"
     CATEGORY = "basin escape"
     DESCRIPTION = (
@@ -43,4 +45,5 @@ class EstimateStaticTransition:
                 "Basin Escape: these runs have no static transition point, so static_percent is 0 (plain CFG). Set "
                 "transition to dynamic if the prompts are memorized."
             )
-        return 0.0 if percent is None else percent, picture(draw_norms(norms, percent, tolerance))
+        plot = picture(draw_norms(norms, percent, tolerance))
+        return {"ui": preview(plot), "result": (0.0 if percent is None else percent, plot)}

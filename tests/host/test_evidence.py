@@ -121,7 +121,7 @@ def unguided():
 
 
 def test_the_static_point_of_memorized_captions_ends_the_copies(unguided):
-    percent, plot = EstimateStaticTransition().estimate(unguided["memorized"], TOLERANCE)
+    percent, plot = EstimateStaticTransition().estimate(unguided["memorized"], TOLERANCE)["result"]
     assert plot.shape == (1, 768, 768, 3)
     assert 0.45 < percent < 0.65
     mitigated = measure(MEMORIZED_CAPTIONS[:8], 2, transition="static", static_percent=percent)
@@ -135,7 +135,7 @@ def test_the_static_point_of_memorized_captions_ends_the_copies(unguided):
 
 
 def test_ordinary_captions_have_none(unguided, caplog):
-    percent, _ = EstimateStaticTransition().estimate(unguided["ordinary"], TOLERANCE)
+    percent, _ = EstimateStaticTransition().estimate(unguided["ordinary"], TOLERANCE)["result"]
     assert percent == 0.0 and "no static transition point" in caplog.text
 
 

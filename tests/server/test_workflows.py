@@ -85,7 +85,7 @@ def test_the_sampler_node_is_the_hosts_ksampler_when_off(server):
 def test_the_sweep_workflow_goes_from_the_copy_to_another_picture(server):
     prompt = load("testbed_sweep", server)
     _, previews, outputs = run(server, prompt)
-    plot, images = (pictures(server, outputs[node(prompt, "PreviewImage", index)]) for index in (0, 1))
+    plot, images = (pictures(server, outputs[node(prompt, kind)]) for kind in ("GuidanceNormPlot", "PreviewImage"))
     assert plot.shape == (1, 640, 1280, 3) and len(images) == 8 and previews > 0
     copied = similarity(images, 0)
     assert copied[0] > 0.9 and copied[-4:].max() < 0.9
@@ -97,7 +97,7 @@ def test_a_workflow_under_static_transitions_gives_the_pictures_of_its_sweep(ser
     """Points 0.1 and 0.8 of the sweep, by KSampler (Basin Escape)."""
     prompt = load("testbed_sweep", server)
     _, _, outputs = run(server, prompt)
-    swept = pictures(server, outputs[node(prompt, "PreviewImage", 1)])
+    swept = pictures(server, outputs[node(prompt, "PreviewImage")])
     sweep = prompt[node(prompt, "TransitionSweep")]
     inputs = {key: value for key, value in sweep["inputs"].items() if key not in ("points", "first_percent")}
     inputs |= {"transition": "static", "latest_percent": 0.6, "memorization_threshold": 0.0}
@@ -107,14 +107,16 @@ def test_a_workflow_under_static_transitions_gives_the_pictures_of_its_sweep(ser
         changed = {**prompt, node(prompt, "TransitionSweep"): single}
         del changed[node(prompt, "PreviewAny")]
         _, _, outputs = run(server, changed)
-        image = pictures(server, outputs[node(prompt, "PreviewImage", 1)])[0]
+        image = pictures(server, outputs[node(prompt, "PreviewImage")])[0]
         assert np.abs(image - swept[point]).max() < 0.02
 
 
 def test_the_static_point_workflow_finds_a_point_and_guides_from_there(server):
     prompt = load("testbed_static_point", server)
     _, _, outputs = run(server, prompt)
-    plot, images = (pictures(server, outputs[node(prompt, "PreviewImage", index)]) for index in (0, 1))
+    plot, images = (
+        pictures(server, outputs[node(prompt, kind)]) for kind in ("EstimateStaticTransition", "PreviewImage")
+    )
     assert plot.shape == (1, 768, 768, 3)
     assert len(images) == 8 and (similarity(images, 0) < 0.9).mean() >= 0.75
 
