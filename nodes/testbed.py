@@ -1,7 +1,11 @@
-from ..testbed.captions import MEMORIZED_CAPTIONS
+from ..testbed.captions import MEMORIZED_CAPTIONS, embed
 from ..testbed.denoiser import VARIANTS
 from ..testbed.distribution import render_pictures
+from ..testbed.learned_loader import load_learned
+from ..testbed.learned_pictures import memorized_pictures
 from ..testbed.loader import TestbedCLIP, TestbedVAE, load_model
+
+LEARNED = "learned"
 
 
 class LoadMemorizationTestbed:
@@ -12,7 +16,7 @@ class LoadMemorizationTestbed:
             "tooltip": "What the model predicts: eps (the noise, as Stable Diffusion 1.5), v (velocity, as Stable "
             "Diffusion 2.1) or flow (rectified flow). The distribution is the same.",
         }
-        return {"required": {"variant": (list(VARIANTS), variant)}}
+        return {"required": {"variant": ([*VARIANTS, LEARNED], variant)}}
 
     RETURN_TYPES = ("MODEL", "CLIP", "VAE", "IMAGE", "STRING")
     RETURN_NAMES = ("model", "clip", "vae", "memorized", "prompts")
@@ -33,7 +37,12 @@ class LoadMemorizationTestbed:
     SEARCH_ALIASES = ["memorization", "toy model", "example model", "testbed"]
 
     def load(self, variant):
-        pictures = render_pictures()
         vae = TestbedVAE()
-        memorized = vae.decode(pictures.means[: len(MEMORIZED_CAPTIONS)])
-        return load_model(pictures, variant), TestbedCLIP(), vae, memorized, "\n".join(MEMORIZED_CAPTIONS)
+        if variant == LEARNED:
+            model, clip = load_learned()
+            memorized = memorized_pictures()
+        else:
+            pictures = render_pictures()
+            model, clip = load_model(pictures, variant), TestbedCLIP(embed)
+            memorized = pictures.means[: len(MEMORIZED_CAPTIONS)]
+        return model, clip, vae, vae.decode(memorized), "\n".join(MEMORIZED_CAPTIONS)
