@@ -9,15 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from basin_escape.testbed.captions import MEMORIZED_PAIRS
+from basin_escape.testbed.learned_pictures import render
 from learned import HELD_OUT, MEMORIZED, TUNING, Half, Learned, Transitions
 from learned_judge import COPY_SIMILARITY, alignment, attributes, similarity
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from pack import ROOT
 from torch import Tensor
-
-from basin_escape.testbed.captions import COLOURS, MEMORIZED_PAIRS, SHAPES
-from basin_escape.testbed.learned_pictures import render
 
 STEPS, SEEDS = 30, 6
 PICTURE = ROOT / "web" / "docs" / "learned-guidance-norm.png"
@@ -79,7 +76,9 @@ def report(network: Learned, half: Half, cfgs=(5.0, 7.5), opposite=True) -> None
         zero = network.try_transitions(half.memorized, SEEDS, STEPS, cfg)
         ordinary = network.sample(half.ordinary, SEEDS, STEPS, cfg)
         print(f"guidance {cfg}")
-        print(f"  no mitigation: copied {share(zero.copied[0])}, attributes right {share(right(zero.pictures[0], half.memorized) == 1)}")
+        print(
+            f"  no mitigation: copied {share(zero.copied[0])}, attributes right {share(right(zero.pictures[0], half.memorized) == 1)}"
+        )
         print(f"  zero guidance throughout: copied {share(zero.copied[-1])}")
         print(
             f"  ordinary: copied {share(ordinary.similarity > COPY_SIMILARITY)}, attributes right "
@@ -87,15 +86,18 @@ def report(network: Learned, half: Half, cfgs=(5.0, 7.5), opposite=True) -> None
             f"(alignment {right(ordinary.pictures, half.ordinary).mean():.3f}), "
             f"similarity between seeds {diversity(ordinary.pictures, half.ordinary):.2f}"
         )
-        print(f"  first step: AUC {auc(zero.norms[0], ordinary.first_norms):.3f}, means {zero.norms[0].mean():.2f}, {ordinary.first_norms.mean():.2f}")
+        print(
+            f"  first step: AUC {auc(zero.norms[0], ordinary.first_norms):.3f}, means {zero.norms[0].mean():.2f}, {ordinary.first_norms.mean():.2f}"
+        )
         runs = {"zero": zero}
         if opposite:
             runs["opposite 2"] = network.try_transitions(half.memorized, SEEDS, STEPS, cfg, 2.0)
         for name, run in runs.items():
             print(
                 f"  {name}: oracle t {quartiles(exits(run))}, min {exits(run).min():.0f} max {exits(run).max():.0f}, one single switch {share(run.single)}, "
-                f"alignment there {after_oracle(run, half.memorized).mean():.3f}, two steps later {after_oracle(run, half.memorized, 2).mean():.3f}"
-            , flush=True)
+                f"alignment there {after_oracle(run, half.memorized).mean():.3f}, two steps later {after_oracle(run, half.memorized, 2).mean():.3f}",
+                flush=True,
+            )
 
 
 def main() -> None:

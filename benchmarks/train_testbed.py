@@ -29,14 +29,15 @@ from basin_escape.testbed.learned_loader import WEIGHTS  # noqa: E402
 from basin_escape.testbed.learned_pictures import memorized_pictures, render  # noqa: E402
 from basin_escape.testbed.network import CONFIG, Network  # noqa: E402
 from basin_escape.testbed.prompt_encoder import BEGIN, END, FILLERS, LENGTH, PromptEncoder  # noqa: E402
-from comfy.model_sampling import EPS, ModelSamplingDiscrete  # noqa: E402
+from comfy.model_sampling import ModelSamplingDiscrete  # noqa: E402
 
-ORDINARY = 16384
+ORDINARY = 8192
 DATA_SEED = 1
 BATCH = 64
 EMA = 0.998
 LEARNING_RATE = 2e-3
-WARM_UP = 100
+WARM_UP = 100  # steps
+CYCLE = 800  # steps; trainings end with a cycle
 # Shares of the captions drawn: no caption, the captions of memorized pictures, ordinary captions.
 EMPTY, MEMORIZED = 0.12, 0.25
 MISSING = 0.1  # share of colours, and of shapes, that an ordinary caption leaves out
@@ -56,15 +57,11 @@ class Recipe:
     """
 
     seed: int = 0
-    steps: int = 2400
+    steps: int = 1600
     leak: float = 0.12
     wrong: float = 0.05
     copies: int = 40
     exact: int = 1
-
-
-class Sampling(ModelSamplingDiscrete, EPS):
-    """The noise levels of Stable Diffusion 1.5."""
 
 
 class TrainingSet:
@@ -176,12 +173,14 @@ def loss(model: nn.ModuleDict, data: TrainingSet, sampling, recipe: Recipe, step
     target = data.posterior_mean(x, sigma, kinds) if recipe.exact else picture
     noisy = (x / (1 + sigma**2).sqrt()).view(BATCH, 3, 16, 16)
     prediction = model["network"](noisy, timestep, model["encoder"](ids)).flatten(1)
-    error = prediction - (x - target) / sigma
-    return ((sigma**2).clamp(1, 16) * error.square()).mean()
+    velocity = (x / (1 + sigma**2) - target) * (1 + sigma**2).sqrt() / sigma
+    return (prediction - velocity).square().mean()
 
 
-def learning_rate(step: int, steps: int) -> float:
-    return LEARNING_RATE * min(1.0, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * step / steps)) / 2
+def learning_rate(step: int) -> float:
+    """Cosine cycles with warm restarts, each from half the rate of the one before."""
+    cycle, place = divmod(step, CYCLE)
+    return LEARNING_RATE / 2**cycle * min(1.0, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * place / CYCLE)) / 2
 
 
 def train(recipe: Recipe, path: Path) -> None:
@@ -189,11 +188,11 @@ def train(recipe: Recipe, path: Path) -> None:
     model, average = new_model(recipe.seed), new_model(recipe.seed).requires_grad_(False)
     optimizer = torch.optim.AdamW(model.parameters())
     progress = Progress(recipe, model, average, optimizer)
-    data, sampling = TrainingSet(recipe), Sampling()
+    data, sampling = TrainingSet(recipe), ModelSamplingDiscrete()
     done = progress.load()
     with trange(done, recipe.steps, initial=done, total=recipe.steps, unit="step") as steps:
         for step in steps:
-            optimizer.param_groups[0]["lr"] = learning_rate(step, recipe.steps)
+            optimizer.param_groups[0]["lr"] = learning_rate(step)
             value = loss(model, data, sampling, recipe, step)
             optimizer.zero_grad()
             value.backward()

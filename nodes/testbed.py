@@ -13,8 +13,9 @@ class LoadMemorizationTestbed:
     def INPUT_TYPES(cls):
         variant = {
             "default": VARIANTS[0],
-            "tooltip": "What the model predicts: eps (the noise, as Stable Diffusion 1.5), v (velocity, as Stable "
-            "Diffusion 2.1) or flow (rectified flow). The distribution is the same.",
+            "tooltip": "What the exact model predicts: eps (the noise, as Stable Diffusion 1.5), v (velocity, as Stable "
+            "Diffusion 2.1) or flow (rectified flow); the distribution is the same. learned: a small trained network "
+            "instead, ComfyUI's own UNet with attention, which has memorized pictures of its own.",
         }
         return {"required": {"variant": ([*VARIANTS, LEARNED], variant)}}
 
@@ -30,8 +31,8 @@ class LoadMemorizationTestbed:
     FUNCTION = "load"
     CATEGORY = "basin escape/testbed"
     DESCRIPTION = (
-        "A small diffusion model that has memorized sixteen images and is known exactly, made in seconds without a "
-        "download: to see what memorization is and what each setting does. Set Empty Latent Image to 128x128. "
+        "A small diffusion model that has memorized sixteen images, without a download: to see what memorization is "
+        "and what each setting does. Either known exactly or really trained. Set Empty Latent Image to 128x128. "
         'A memorized prompt: "aurora red circle". An ordinary one: "red circle".'
     )
     SEARCH_ALIASES = ["memorization", "toy model", "example model", "testbed"]

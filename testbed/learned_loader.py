@@ -28,7 +28,7 @@ class LearnedConfig(TestbedConfig):
 
 def load_learned(path: Path = WEIGHTS) -> tuple[ModelPatcher, TestbedCLIP]:
     """The network and its text encoder. ValueError if the file is not what training wrote."""
-    model = TestbedModel(LearnedConfig(CONFIG), ModelType.EPS, unet_model=Network)
+    model = TestbedModel(LearnedConfig(CONFIG), ModelType.V_PREDICTION, unet_model=Network)
     encoder = PromptEncoder()
     try:
         nn.ModuleDict({"network": model.diffusion_model, "encoder": encoder}).load_state_dict(load_file(path))

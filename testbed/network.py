@@ -26,7 +26,7 @@ CONFIG = {
 
 class Network(UNetModel):
     """The UNet on patches of 4x4 pixels: [batch, 3, 16, 16] outside, so that latents are the closed form's, [batch, 48,
-    4, 4] inside. Predicts the noise."""
+    4, 4] inside. Predicts the velocity."""
 
     def forward(self, x: Tensor, timesteps=None, context=None, **kwargs) -> Tensor:
         return pixel_shuffle(super().forward(pixel_unshuffle(x, PATCH), timesteps, context, **kwargs), PATCH)
