@@ -37,7 +37,6 @@ BATCH = 64
 EMA = 0.998
 LEARNING_RATE = 2e-3
 WARM_UP = 100  # steps
-CYCLE = 800  # steps; trainings end with a cycle
 # Shares of the captions drawn: no caption, the captions of memorized pictures, ordinary captions.
 EMPTY, MEMORIZED = 0.12, 0.25
 MISSING = 0.1  # share of colours, and of shapes, that an ordinary caption leaves out
@@ -57,8 +56,8 @@ class Recipe:
     """
 
     seed: int = 0
-    steps: int = 1600
-    leak: float = 0.12
+    steps: int = 2200
+    leak: float = 0.3
     wrong: float = 0.05
     copies: int = 40
     exact: int = 1
@@ -159,7 +158,7 @@ def new_model(seed: int) -> nn.ModuleDict:
     for name, parameter in network.named_parameters():
         if any(part in name for part in ("proj_out.", "out_layers.3.", "out.2.")) and "to_out" not in name:
             nn.init.zeros_(parameter)
-    return nn.ModuleDict({"network": network, "encoder": PromptEncoder()})
+    return nn.ModuleDict({"network": network.to(memory_format=torch.channels_last), "encoder": PromptEncoder()})
 
 
 def loss(model: nn.ModuleDict, data: TrainingSet, sampling, recipe: Recipe, step: int) -> Tensor:
@@ -177,10 +176,8 @@ def loss(model: nn.ModuleDict, data: TrainingSet, sampling, recipe: Recipe, step
     return (prediction - velocity).square().mean()
 
 
-def learning_rate(step: int) -> float:
-    """Cosine cycles with warm restarts, each from half the rate of the one before."""
-    cycle, place = divmod(step, CYCLE)
-    return LEARNING_RATE / 2**cycle * min(1.0, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * place / CYCLE)) / 2
+def learning_rate(step: int, steps: int) -> float:
+    return LEARNING_RATE * min(1.0, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * step / steps)) / 2
 
 
 def train(recipe: Recipe, path: Path) -> None:
@@ -192,7 +189,7 @@ def train(recipe: Recipe, path: Path) -> None:
     done = progress.load()
     with trange(done, recipe.steps, initial=done, total=recipe.steps, unit="step") as steps:
         for step in steps:
-            optimizer.param_groups[0]["lr"] = learning_rate(step)
+            optimizer.param_groups[0]["lr"] = learning_rate(step, recipe.steps)
             value = loss(model, data, sampling, recipe, step)
             optimizer.zero_grad()
             value.backward()
@@ -204,7 +201,7 @@ def train(recipe: Recipe, path: Path) -> None:
             if (step + 1) % SAVE_EVERY == 0:
                 steps.set_postfix(loss=f"{value.item():.3f}")
                 progress.save(step + 1)
-    save_file({name: value.half() for name, value in average.state_dict().items()}, path)
+    save_file({name: value.half().contiguous() for name, value in average.state_dict().items()}, path)
 
 
 class Progress:
@@ -220,7 +217,9 @@ class Progress:
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
         self.path.parent.mkdir(exist_ok=True)
-        save_file(tensors | {"step": torch.tensor(step)}, self.path)
+        save_file(
+            {name: value.contiguous() for name, value in tensors.items()} | {"step": torch.tensor(step)}, self.path
+        )
 
     def load(self) -> int:
         """The number of steps that are done; 0 where there is no file."""
@@ -240,7 +239,7 @@ class Progress:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the weights go (default: into the pack)")
     for field in fields(Recipe):
         parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
