@@ -30,7 +30,7 @@ WIDGETS = {
     },
     "EstimateStaticTransition": {"tolerance": (0.25, 0, 0.9)},
     "DetectMemorization": {"n_seeds": (4, 1, 64), "steps": (1, 1, 50), "threshold": (0.01, 0, 1)},
-    "LoadMemorizationTestbed": {"variant": ("eps", ["eps", "v", "flow"])},
+    "LoadMemorizationTestbed": {"variant": ("eps", ["eps", "v", "flow", "learned"])},
 }
 
 

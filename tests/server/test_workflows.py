@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 from basin_escape.samplers.trace import GuidanceTrace
+from basin_escape.testbed.learned_pictures import memorized_pictures
+from learned_judge import COPY_SIMILARITY
+from measure import MEMORIZED
 from PIL import Image
 
 from .conftest import WORKFLOWS, as_testbed, load, node, pictures, run, similarity
 
 
 def test_every_workflow_has_a_thumbnail():
-    assert len(WORKFLOWS) == 6
+    assert len(WORKFLOWS) == 7
     for path in WORKFLOWS:
         width, height = Image.open(path.with_suffix(".jpg")).size
         assert width >= 256 and height >= 256
@@ -21,13 +24,26 @@ def test_the_model_patch_workflow_shows_the_copy_and_the_escape(server):
     previews = [key for key, entry in prompt.items() if entry["class_type"] == "PreviewImage"]
     shown = {key: pictures(server, outputs[key]) for key in previews}
     training = next(images for images in shown.values() if len(images) == 1 and images.shape[1] == 128)
-    assert similarity(training, 0)[0] > 0.99
+    assert similarity(training, MEMORIZED[0])[0] > 0.99
     copies, escapes = sorted(
-        (similarity(images, 0) for images in shown.values() if len(images) == 4), key=np.mean, reverse=True
+        (similarity(images, MEMORIZED[0]) for images in shown.values() if len(images) == 4), key=np.mean, reverse=True
     )
     assert copies.min() > 0.9 and escapes.max() < 0.9
     curves = [pictures(server, outputs[node(prompt, "GuidanceNormPlot", k)]) for k in (0, 1)]
     assert curves[0].shape == (1, 512, 768, 3) and (curves[0] - curves[1]).std() > 0.01
+
+
+def test_the_learned_workflow_shows_the_copy_and_the_escape(server):
+    prompt = load("testbed_learned", server)
+    _, _, outputs = run(server, prompt)
+    shown = [pictures(server, outputs[key]) for key, entry in prompt.items() if entry["class_type"] == "PreviewImage"]
+    reference = memorized_pictures()[0]
+    training = next(images for images in shown if len(images) == 1 and images.shape[1] == 128)
+    assert similarity(training, reference)[0] > 0.99
+    copies, escapes = sorted(
+        (similarity(images, reference) for images in shown if len(images) == 4), key=np.mean, reverse=True
+    )
+    assert copies.min() > COPY_SIMILARITY > escapes.max()
 
 
 def test_the_guider_workflow_writes_its_trace(server):
@@ -38,14 +54,14 @@ def test_the_guider_workflow_writes_its_trace(server):
     assert trace.runs[-1].quantity("guidance_norm").shape == (50, 4)
     assert (trace.runs[-1].transition_step > 0).all() and not trace.runs[-1].gated.any()
     images = pictures(server, outputs[node(prompt, "PreviewImage", 0)])
-    assert len(images) == 4 and similarity(images, 3).max() < 0.9
+    assert len(images) == 4 and similarity(images, MEMORIZED[3]).max() < 0.9
 
 
 def test_the_drop_in_workflow_runs_on_any_model(server):
     prompt = as_testbed(load("sd15_drop_in", server))
     messages, previews, outputs = run(server, prompt)
     images = pictures(server, outputs[node(prompt, "SaveImage")])
-    assert similarity(images, 0).max() < 0.9
+    assert similarity(images, MEMORIZED[0]).max() < 0.9
     sampler = node(prompt, "BasinEscapeKSampler")
     steps = [
         event["data"]["value"] for event in messages if event["type"] == "progress" and event["data"]["node"] == sampler
@@ -53,7 +69,7 @@ def test_the_drop_in_workflow_runs_on_any_model(server):
     assert steps == list(range(1, 51)) and previews >= 40
     prompt[sampler]["inputs"]["transition"] = "off"
     _, _, outputs = run(server, prompt)
-    assert similarity(pictures(server, outputs[node(prompt, "SaveImage")]), 0).min() > 0.9
+    assert similarity(pictures(server, outputs[node(prompt, "SaveImage")]), MEMORIZED[0]).min() > 0.9
 
 
 def test_the_sampler_node_is_the_hosts_ksampler_when_off(server):
@@ -87,7 +103,7 @@ def test_the_sweep_workflow_goes_from_the_copy_to_another_picture(server):
     _, previews, outputs = run(server, prompt)
     plot, images = (pictures(server, outputs[node(prompt, kind)]) for kind in ("GuidanceNormPlot", "PreviewImage"))
     assert plot.shape == (1, 640, 1280, 3) and len(images) == 8 and previews > 0
-    copied = similarity(images, 0)
+    copied = similarity(images, MEMORIZED[0])
     assert copied[0] > 0.9 and copied[-4:].max() < 0.9
     labels = outputs[node(prompt, "PreviewAny")]["text"]
     assert labels[0] == "t = 900 (static_percent 0.100)"
@@ -118,7 +134,7 @@ def test_the_static_point_workflow_finds_a_point_and_guides_from_there(server):
         pictures(server, outputs[node(prompt, kind)]) for kind in ("EstimateStaticTransition", "PreviewImage")
     )
     assert plot.shape == (1, 768, 768, 3)
-    assert len(images) == 8 and (similarity(images, 0) < 0.9).mean() >= 0.75
+    assert len(images) == 8 and (similarity(images, MEMORIZED[0]) < 0.9).mean() >= 0.75
 
 
 def test_the_detection_workflow_mitigates_the_memorized_prompt_alone(server):
@@ -133,7 +149,7 @@ def test_the_detection_workflow_mitigates_the_memorized_prompt_alone(server):
     _, _, outputs = run(server, prompt)
     copies, plain = (pictures(server, outputs[node(prompt, "PreviewImage", index)]) for index in (0, 1))
     assert np.array_equal(ordinary, plain)
-    assert similarity(copies, 0).min() > 0.9 and similarity(mitigated, 0).max() < 0.9
+    assert similarity(copies, MEMORIZED[0]).min() > 0.9 and similarity(mitigated, MEMORIZED[0]).max() < 0.9
 
 
 def test_the_boolean_drives_the_hosts_switch(server):
