@@ -75,9 +75,9 @@ def transition_step(swept: dict[str, Tensor], settings: Settings, condition: Con
 
 
 def oracle(copied: Tensor) -> Tensor:
-    """The first step from which CFG never copies again: [starts, steps + 1] bool -> [starts]."""
-    later = copied.flip(1).cummax(1).values.flip(1)
-    return later.sum(1)
+    """The first step from which on no transition copies, at most `steps`: [starts, steps + 1] bool -> [starts]."""
+    copies_later = copied.int().flip(1).cummax(1).values.flip(1)
+    return copies_later.sum(1).clamp(max=copied.shape[1] - 1)
 
 
 def at(values: Tensor, step: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which sweeps the tables and figures are made of, the most important first. Seeds: 1000 and up; rules saw others."""
+"""Which sweeps the tables and figures are made of, the most important first."""
 
 from dataclasses import dataclass, replace
 
@@ -15,25 +15,44 @@ class Size:
     """How much is measured: captions, start noises of each, steps, and whether all the variations too.
 
     memorized  start noises for zero guidance and opposite guidance 2
-    other      start noises for everything else that is asked of memorized captions
+    other      start noises for what else is followed before the transition
+    varied     start noises for other samplers, numbers of steps, guidance scales and models
+    resamples  draws of the bootstrap
     """
 
     captions: int = 8
     memorized: int = 4
     ordinary: int = 1
     other: int = 2
+    varied: int = 1
     steps: int = 50
     testbeds: tuple[str, ...] = ("closed form eps",)
+    first_step_only: tuple[str, ...] = ("closed form v", "closed form flow")
     befores: tuple[str, ...] = tuple(BEFORE)
     variations: bool = True
+    resamples: int = 1000
 
 
 FULL = Size()
-QUICK = Size(captions=2, memorized=2, ordinary=1, other=1, steps=10, befores=("zero", "opposite 2"), variations=False)
+QUICK = Size(
+    captions=2,
+    memorized=2,
+    ordinary=1,
+    other=1,
+    steps=10,
+    befores=("zero", "opposite 2"),
+    first_step_only=(),
+    variations=False,
+    resamples=50,
+)
 
 
-def seeds(number: int) -> range:
-    return range(FIRST_SEED, FIRST_SEED + number)
+def seeds(name: str, caption: str, number: int) -> range:
+    """Start noises of a caption: no two captions of a testbed share one."""
+    bed = testbed(name)
+    every = [*bed.tuning.memorized, *bed.held_out.memorized, *bed.tuning.ordinary, *bed.held_out.ordinary]
+    first = FIRST_SEED + 100 * every.index(caption)
+    return range(first, first + number)
 
 
 def condition(name: str, before: str, size: Size, **changes) -> Condition:
@@ -46,28 +65,29 @@ def variations(name: str, size: Size) -> dict[str, Condition]:
     if not size.variations:
         return {}
     changes = {
-        sampler: {"sampler": sampler} for sampler in ("dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde")
+        sampler: {"sampler": sampler} for sampler in ("dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde")
     }
     changes |= {f"{steps} steps": {"steps": steps} for steps in (10, 20, 100)}
     changes |= {f"guidance {cfg:g}": {"cfg": cfg} for cfg in (3.0, 15.0)}
     return {label: condition(name, "zero", size, **change) for label, change in changes.items()}
 
 
-def captions(name: str, kind: str, size: Size) -> tuple[str, ...]:
-    """The held-out captions of a kind, "memorized" or "ordinary"."""
-    chosen = getattr(testbed(name).held_out, kind)
+def captions(name: str, kind: str, size: Size, half: str = "held_out") -> tuple[str, ...]:
+    """The captions of a kind ("memorized", "ordinary") and a half ("held_out", "tuning")."""
+    chosen = getattr(getattr(testbed(name), half), kind)
     return chosen[: size.captions] if kind == "memorized" else chosen[: size.captions * 3 // 2]
 
 
 def main_jobs(name: str, before: str, kind: str, size: Size) -> list[Job]:
     number = size.memorized if before in ("zero", "opposite 2") else size.other
     number = number if kind == "memorized" else size.ordinary
-    return [Job(condition(name, before, size), c, seeds(number)) for c in captions(name, kind, size)]
+    chosen = condition(name, before, size)
+    return [Job(chosen, caption, seeds(name, caption, number)) for caption in captions(name, kind, size)]
 
 
 def other_jobs(chosen: Condition, size: Size) -> list[Job]:
-    number = size.other if chosen.steps <= size.steps else 1
-    return [Job(chosen, caption, seeds(number)) for caption in captions(chosen.testbed, "memorized", size)]
+    name = chosen.testbed
+    return [Job(chosen, caption, seeds(name, caption, size.varied)) for caption in captions(name, "memorized", size)]
 
 
 def all_jobs(size: Size) -> list[Job]:

@@ -1,28 +1,48 @@
 """Figures of merit of pictures and of decisions, and how sure they are."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-RESAMPLES = 1000
+RESAMPLES = 1000  # at most
 
 
-def interval(statistic: Callable[[np.ndarray], float], captions: int, starts: int, resamples: int = RESAMPLES):
+def interval(
+    statistic: Callable[[np.ndarray], float], captions: int, starts: int, resamples: int
+) -> tuple[float, float]:
     """Bootstrap 95 % interval of a statistic of a table [captions, starts], seeded: (low, high).
 
-    Captions are drawn with replacement, and of every drawn one its starts. `statistic` is called with the
-    indices of the drawn starts in the flattened table; draws for which it is NaN do not count.
+    `statistic` is called with the indices of the drawn starts in the flattened table; draws for which it is NaN
+    do not count.
     """
+    return _middle([statistic(draw) for draw in _draws(captions, starts)[:resamples]])
+
+
+def interval_of_two(
+    statistic: Callable[[np.ndarray, np.ndarray], float], one: np.ndarray, other: np.ndarray, resamples: int
+) -> tuple[float, float]:
+    """The same for a statistic of the drawn values of two tables [captions, starts], each drawn by itself."""
+    pairs = zip(_draws(*one.shape)[:resamples], _draws(*other.shape)[::-1][:resamples], strict=True)
+    return _middle([statistic(one.ravel()[i], other.ravel()[j]) for i, j in pairs])
+
+
+@cache
+def _draws(captions: int, starts: int) -> np.ndarray:
+    """Captions with replacement, and of every drawn one its starts with replacement: [draws, captions * starts]."""
     random = np.random.default_rng(0)
-    values = []
-    for _ in range(resamples):
-        caption = random.integers(captions, size=(captions, 1))
-        values.append(statistic((caption * starts + random.integers(starts, size=(captions, starts))).ravel()))
-    values = np.array(values, dtype=float)
-    values = values[~np.isnan(values)]
-    return tuple(np.percentile(values, (2.5, 97.5)).tolist()) if len(values) else (np.nan, np.nan)
+    caption = random.integers(captions, size=(RESAMPLES, captions, 1))
+    start = random.integers(starts, size=(RESAMPLES, captions, starts))
+    return (caption * starts + start).reshape(RESAMPLES, -1)
+
+
+def _middle(values: list[float]) -> tuple[float, float]:
+    known = np.array(values, dtype=float)
+    known = known[~np.isnan(known)]
+    low, high = np.percentile(known, (2.5, 97.5)) if len(known) else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def mean(values: np.ndarray) -> float:
@@ -34,11 +54,15 @@ def features(pictures: Tensor) -> np.ndarray:
     return torch.nn.functional.adaptive_avg_pool2d(pictures.float(), 2).flatten(1).double().numpy()
 
 
-def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Between normal distributions fitted to two sets of features [n, d] (Heusel et al., without the network)."""
-    cov_one, cov_other = np.cov(one, rowvar=False), np.cov(other, rowvar=False)
-    root = np.sqrt(np.clip(np.linalg.eigvals(cov_one @ cov_other).real, 0, None)).sum()
-    return float(((one.mean(0) - other.mean(0)) ** 2).sum() + np.trace(cov_one) + np.trace(cov_other) - 2 * root)
+def moments(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [d] and covariance [d, d] of features [n, d]."""
+    return sample.mean(0), np.cov(sample, rowvar=False)
+
+
+def frechet_distance(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
+    """Between normal distributions with these moments (Heusel et al., without their network)."""
+    root = np.sqrt(np.clip(np.linalg.eigvals(one[1] @ other[1]).real, 0, None)).sum()
+    return float(((one[0] - other[0]) ** 2).sum() + np.trace(one[1]) + np.trace(other[1]) - 2 * root)
 
 
 def diversity(pictures: Tensor) -> float:

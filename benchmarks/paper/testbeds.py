@@ -41,11 +41,13 @@ class ClosedForm:
     def __init__(self, variant: str):
         self.model, self.clip, self.vae, *_ = NODES["LoadMemorizationTestbed"]().load(variant)
 
+    def image(self, caption: str) -> Tensor:
+        """The memorized image of a caption: [3, 16, 16]."""
+        return self.memorized[MEMORIZED_CAPTIONS.index(caption)]
+
     def similarity(self, samples: Tensor, caption: str) -> Tensor:
         """To the caption's memorized image; for an ordinary caption, to the nearest of all: [n, ...] -> [n]."""
-        references = self.memorized
-        if caption in MEMORIZED_CAPTIONS:
-            references = references[MEMORIZED_CAPTIONS.index(caption), None]
+        references = self.image(caption)[None] if caption in MEMORIZED_CAPTIONS else self.memorized
         return torch.stack([similarity(samples, image) for image in references]).amax(0)
 
     def alignment(self, samples: Tensor, caption: str) -> Tensor:
@@ -55,9 +57,9 @@ class ClosedForm:
     def real(self, captions: tuple[str, ...]) -> Tensor:
         """Ordinary training pictures with the attributes of these captions, to measure the Frechet distance to."""
         pairs = [(COLOURS.index(a), SHAPES.index(b)) for *_, a, b in map(words, captions)]
-        chosen = sum((PICTURES.colour == colour) & (PICTURES.shape == shape) for colour, shape in pairs) > 0
-        chosen[: len(MEMORIZED)] = False
-        return PICTURES.means[chosen]
+        named = [(PICTURES.colour == colour) & (PICTURES.shape == shape) for colour, shape in pairs]
+        chosen = torch.stack(named).any(0).nonzero().flatten()
+        return PICTURES.means[chosen[chosen >= len(MEMORIZED)]]
 
 
 @cache
