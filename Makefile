@@ -7,7 +7,8 @@ BIN := .venv/bin
 endif
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench bench-curve locales test-server test-browser thumbnails comfyui
+.PHONY: demo test lint format bench bench-curve bench-paper locales train-testbed measure-testbed
+.PHONY: test-server test-browser thumbnails comfyui
 
 demo: .venv/installed
 	$(BIN)/python benchmarks/demo.py
@@ -31,8 +32,19 @@ format: .venv/installed
 bench: .venv/installed
 	$(BIN)/python benchmarks/overhead.py
 
+# The paper's tables and figures on the testbeds; ARGS may be --quick.
+bench-paper: .venv/installed
+	$(BIN)/python benchmarks/bench_paper.py $(ARGS)
+
 locales: .venv/installed
 	$(BIN)/python benchmarks/make_locales.py
+
+# The learned variant of the testbed: RECIPE names another seed, leak and so on (see --help) and where the weights go.
+train-testbed: .venv/installed
+	$(BIN)/python benchmarks/train_testbed.py $(RECIPE)
+
+measure-testbed: .venv/installed
+	$(BIN)/python benchmarks/learned_card.py $(ARGS)
 
 # On a real ComfyUI: COMFYUI_PATH names the checkout, COMFYUI_PYTHON the interpreter it runs with.
 test-server: .venv/installed comfyui

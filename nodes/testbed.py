@@ -1,7 +1,11 @@
-from ..testbed.captions import MEMORIZED_CAPTIONS
+from ..testbed.captions import MEMORIZED_CAPTIONS, embed
 from ..testbed.denoiser import VARIANTS
 from ..testbed.distribution import render_pictures
+from ..testbed.learned_loader import load_learned
+from ..testbed.learned_pictures import memorized_pictures
 from ..testbed.loader import TestbedCLIP, TestbedVAE, load_model
+
+LEARNED = "learned"
 
 
 class LoadMemorizationTestbed:
@@ -9,10 +13,11 @@ class LoadMemorizationTestbed:
     def INPUT_TYPES(cls):
         variant = {
             "default": VARIANTS[0],
-            "tooltip": "What the model predicts: eps (the noise, as Stable Diffusion 1.5), v (velocity, as Stable "
-            "Diffusion 2.1) or flow (rectified flow). The distribution is the same.",
+            "tooltip": "What the exact model predicts: eps (the noise, as Stable Diffusion 1.5), v (velocity, as Stable "
+            "Diffusion 2.1) or flow (rectified flow); the distribution is the same. learned: a small trained network "
+            "instead, ComfyUI's own UNet with attention, which has memorized pictures of its own.",
         }
-        return {"required": {"variant": (list(VARIANTS), variant)}}
+        return {"required": {"variant": ([*VARIANTS, LEARNED], variant)}}
 
     RETURN_TYPES = ("MODEL", "CLIP", "VAE", "IMAGE", "STRING")
     RETURN_NAMES = ("model", "clip", "vae", "memorized", "prompts")
@@ -26,14 +31,19 @@ class LoadMemorizationTestbed:
     FUNCTION = "load"
     CATEGORY = "basin escape/testbed"
     DESCRIPTION = (
-        "A small diffusion model that has memorized sixteen images and is known exactly, made in seconds without a "
-        "download: to see what memorization is and what each setting does. Set Empty Latent Image to 128x128. "
+        "A small diffusion model that has memorized sixteen images, without a download: to see what memorization is "
+        "and what each setting does. Either known exactly or really trained. Set Empty Latent Image to 128x128. "
         'A memorized prompt: "aurora red circle". An ordinary one: "red circle".'
     )
     SEARCH_ALIASES = ["memorization", "toy model", "example model", "testbed"]
 
     def load(self, variant):
-        pictures = render_pictures()
         vae = TestbedVAE()
-        memorized = vae.decode(pictures.means[: len(MEMORIZED_CAPTIONS)])
-        return load_model(pictures, variant), TestbedCLIP(), vae, memorized, "\n".join(MEMORIZED_CAPTIONS)
+        if variant == LEARNED:
+            model, clip = load_learned()
+            memorized = memorized_pictures()
+        else:
+            pictures = render_pictures()
+            model, clip = load_model(pictures, variant), TestbedCLIP(embed)
+            memorized = pictures.means[: len(MEMORIZED_CAPTIONS)]
+        return model, clip, vae, vae.decode(memorized), "\n".join(MEMORIZED_CAPTIONS)

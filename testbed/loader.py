@@ -1,5 +1,6 @@
 """The testbed as ComfyUI's MODEL, CLIP and VAE, for stock nodes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from comfy.model_base import BaseModel, ModelType
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from .captions import WORDS, embed, words
+from .captions import words
 from .denoiser import SCALE, ExactDenoiser
 from .distribution import SIZE, Pictures
 
@@ -55,13 +56,20 @@ def load_model(pictures: Pictures, variant: str) -> ModelPatcher:
 
 
 class TestbedCLIP:
-    """Words to vectors, with the methods that text encode nodes call."""
+    """Words to vectors, with the methods that text encode nodes call.
+
+    embed  a prompt's words -> [1, tokens, dim]
+    """
+
+    def __init__(self, embed: Callable[[list[str]], Tensor]):
+        self.embed = embed
 
     def tokenize(self, text: str, return_word_ids: bool = False, **kwargs) -> list[str]:
         return words(text)
 
     def encode_from_tokens(self, tokens: list[str], return_pooled: bool = False, return_dict: bool = False):
-        cond, pooled = embed(tokens), torch.zeros(1, len(WORDS))
+        cond = self.embed(tokens)
+        pooled = torch.zeros(1, cond.shape[-1])
         if return_dict:
             return {"cond": cond, "pooled_output": pooled}
         return (cond, pooled) if return_pooled else cond

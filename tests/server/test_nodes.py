@@ -22,7 +22,7 @@ WIDGETS = {
     "BasinEscapeGuider": {**SHARED, "cfg": (7.5, 0, 100)},
     "BasinEscapeKSampler": {**SHARED, "cfg": (7.5, 0, 100), "steps": (20, 1, 10000), "denoise": (1.0, 0, 1)},
     "GuidanceNormPlot": {"width": (768, 256, 4096), "height": (512, 256, 4096)},
-    "LoadMemorizationTestbed": {"variant": ("eps", ["eps", "v", "flow"])},
+    "LoadMemorizationTestbed": {"variant": ("eps", ["eps", "v", "flow", "learned"])},
 }
 
 
