@@ -1,8 +1,8 @@
 """Telling memorized prompts by their guidance norm under CFG (Wen et al.), and the unit of the gate."""
 
+import functools
 import hashlib
 from dataclasses import astuple, dataclass
-from functools import cache
 from pathlib import Path
 
 import comfy.samplers
@@ -14,7 +14,7 @@ from basin_escape.samplers.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace, RunTrace
 
-from .cache import FOLDER
+from . import cache
 from .plan import Size, captions, seeds
 from .statistics import auc, interval_of_two, tpr_at_fpr
 from .sweep import start_noise
@@ -44,7 +44,7 @@ class Curve:
     @property
     def path(self) -> Path:
         files = b"".join(file.read_bytes() for file in testbed(self.testbed).files)
-        return FOLDER / f"{hashlib.sha256(repr(astuple(self)).encode() + files).hexdigest()[:24]}.json"
+        return cache.FOLDER / f"{hashlib.sha256(repr(astuple(self)).encode() + files).hexdigest()[:24]}.json"
 
 
 def record(curve: Curve) -> None:
@@ -59,11 +59,11 @@ def record(curve: Curve) -> None:
     sigmas = comfy.samplers.KSampler(bed.model, curve.steps, noise.device, "euler", "normal", 1.0).sigmas
     sampler = comfy.samplers.sampler_object("euler")
     guider.sample(noise, torch.zeros_like(noise), sampler, sigmas, disable_pbar=True, seed=0)
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    cache.FOLDER.mkdir(parents=True, exist_ok=True)
     curve.path.write_text(guider.trace.to_json(), encoding="utf-8")
 
 
-@cache
+@functools.cache
 def recorded(curve: Curve) -> RunTrace:
     record(curve)
     return GuidanceTrace.from_json(curve.path.read_text(encoding="utf-8")).runs[0]
