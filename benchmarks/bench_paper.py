@@ -8,6 +8,7 @@ import argparse
 import multiprocessing
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 import comfy.utils
 import torch
@@ -38,8 +39,9 @@ def work(job: Job | Curve) -> None:
 def parts(size: plan.Size) -> list[Job | Curve]:
     jobs: list[Job | Curve] = list(plan.all_jobs(size))
     for name in size.testbeds:
-        jobs += [c for half in HALVES for kind in KINDS for c in curves(name, kind, half, size.steps, size)]
-        jobs.append(circle_job(name, size))
+        own = size.of(name)
+        jobs += [c for half in HALVES for kind in KINDS for c in curves(name, kind, half, own.steps, own)]
+        jobs.append(circle_job(name, own))
     for name in size.first_step_only:
         jobs += [c for kind in KINDS for c in curves(name, kind, "tuning", 1, size)]
     return jobs
@@ -48,9 +50,14 @@ def parts(size: plan.Size) -> list[Job | Curve]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small part, in seconds, to output/bench-paper-quick")
+    parser.add_argument(
+        "--testbed", choices=plan.FULL.testbeds, help="this one only; the page keeps the other's tables"
+    )
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     size = plan.QUICK if arguments.quick else plan.FULL
+    if arguments.testbed:
+        size = replace(size, testbeds=(arguments.testbed,))
     jobs = parts(size)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(arguments.processes, mp_context=context) as pool:

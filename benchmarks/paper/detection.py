@@ -105,18 +105,18 @@ def roc(name: str, size: Size) -> list[dict]:
     return rows
 
 
-def units(size: Size) -> list[dict]:
+def units(name: str, size: Size) -> list[dict]:
     """First-step scores of the tuning half in every unit: does one threshold serve several models?
 
     Medians, with the lowest and highest score in place of an interval.
     """
     rows = []
     for unit in UNITS:
-        for name in size.testbeds + size.first_step_only:
-            steps = size.steps if name in size.testbeds else 1
-            row: dict = {"unit": unit, "testbed": name}
+        for other in (name, *(size.first_step_only if name == size.testbeds[0] else ())):
+            steps = size.steps if other == name else 1
+            row: dict = {"unit": unit, "testbed": other}
             for kind in ("ordinary", "memorized"):
-                first = scores(name, kind, "tuning", steps, size, unit)[:, :, 0]
+                first = scores(other, kind, "tuning", steps, size, unit)[:, :, 0]
                 row[kind] = (float(np.median(first)), float(first.min()), float(first.max()))
             rows.append(row)
     return rows

@@ -81,6 +81,7 @@ def errors(jobs: list[Job]) -> dict[str, dict[str, np.ndarray]]:
     return {rule: {name: np.stack(rows) for name, rows in found.items()} for rule, found in table.items()}
 
 
+KEYS = ("step", "oracle", "steps", "copied", "alignment")
 MEASURES = {
     "copied": lambda e: mean(e["copied"]),
     "missed": lambda e: mean(e["step"] == e["steps"]),
@@ -93,10 +94,18 @@ MEASURES = {
 
 
 def error_rows(name: str, size: Size) -> list[dict]:
-    """A row per condition and rule: every measure with its interval, and the oracle's mean step."""
+    """A row per condition and rule, and one of all conditions: every measure with its interval, the oracle's mean step.
+
+    In the last rows, the starts of a caption in all conditions count as its starts.
+    """
+    tables = {label: errors(jobs) for label, jobs in conditions(name, size).items()}
+    every = {
+        rule: {key: np.concatenate([table[rule][key] for table in tables.values()], 1) for key in KEYS}
+        for rule in RULES
+    }
     rows = []
-    for label, jobs in conditions(name, size).items():
-        for rule, table in errors(jobs).items():
+    for label, found in {**tables, "all": every}.items():
+        for rule, table in found.items():
             captions, starts = table["step"].shape
             flat = {key: values.ravel() for key, values in table.items()}
             row: dict = {"condition": label, "rule": rule, "starts": captions * starts, "oracle": mean(flat["oracle"])}

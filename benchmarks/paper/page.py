@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,10 @@ def markdown(rows: list[dict[str, Any]], columns: list[str], digits: int = 2) ->
     return "\n".join(lines)
 
 
-def write_page(tables: dict[str, str]) -> None:
-    """Every line `<!-- name -->` of page.md becomes the table of that name."""
+def write_page() -> None:
+    """Every `<!-- name -->` of page.md becomes the table of that name, of whichever testbeds have been measured."""
     text = (HERE / "page.md").read_text(encoding="utf-8")
-    for name, table in tables.items():
-        text = text.replace(f"<!-- {name} -->", table)
-    PAGE.write_text(text, encoding="utf-8")
+    for path in sorted(RESULTS.glob("*/tables.json")):
+        for name, table in json.loads(path.read_text(encoding="utf-8")).items():
+            text = text.replace(f"<!-- {name} -->", table)
+    PAGE.write_text(re.sub("<!-- .* -->", "(not measured yet)", text), encoding="utf-8")

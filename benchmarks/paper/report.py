@@ -20,23 +20,29 @@ def report(size: Size, folder: Path | None = None) -> None:
     """Write results, figures and, unless another `folder` than results/ is given, the page."""
     target = folder or page.RESULTS
     target.mkdir(parents=True, exist_ok=True)
-    tables: dict[str, str] = {}
     for name in tqdm(size.testbeds, unit="testbed"):
-        one_testbed(name, size, target / name.replace(" ", "-"), tables)
-    rows = units(size)
-    page.write_csv(rows, target / "gate_units.csv")
-    tables["gate units"] = page.markdown(rows, ["unit", "testbed", "ordinary", "memorized"], 4)
+        own = target / name.replace(" ", "-")
+        page.write_json(one_testbed(name, size.of(name), own), own / "tables.json")
     if folder is None:
-        page.write_page(tables)
+        page.write_page()
 
 
-def one_testbed(name: str, size: Size, target: Path, tables: dict[str, str]) -> None:
+def one_testbed(name: str, size: Size, target: Path) -> dict[str, str]:
+    """Write the results of one testbed; returns its tables in Markdown, by name."""
+    tables: dict[str, str] = {}
     threshold = gate(name, size)
     merit = {kind: main_rows(name, kind, threshold, size) for kind in ("memorized", "ordinary")}
     curves = trade_off(name, size)
     errors, detection, cost = error_rows(name, size), roc(name, size), cost_rows(name, size)
+    first = units(name, size)
     rows = merit["memorized"] + merit["ordinary"]
-    for file, found in {"table": rows, "oracle_error": errors, "detection": detection, "cost": cost}.items():
+    for file, found in {
+        "table": rows,
+        "oracle_error": errors,
+        "detection": detection,
+        "cost": cost,
+        "gate_units": first,
+    }.items():
         page.write_csv(found, target / f"{file}.csv")
     page.write_json({"gate": threshold, "static transitions": curves}, target / "trade_off.json")
 
@@ -48,8 +54,10 @@ def one_testbed(name: str, size: Size, target: Path, tables: dict[str, str]) -> 
     tables[f"{name} detection"] = page.markdown(detection, ["steps", "seeds", "auc", "tpr at 1 % fpr"], 3)
     tables[f"{name} cost"] = page.markdown(cost, ["setting", "model calls", "seconds", "plain CFG = 1"])
 
+    tables[f"{name} units"] = page.markdown(first, ["unit", "testbed", "ordinary", "memorized"], 4)
     for draw in figures.PAPER:
         draw(name, size, target)
     plots.oracle_error(name, size, target)
     plots.roc(name, size, target)
     plots.trade_off(curves, rows, target)
+    return tables

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-RESAMPLES = 1000  # at most
+RESAMPLES = 400  # at most
 
 
 def interval(

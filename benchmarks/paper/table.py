@@ -12,7 +12,7 @@ from .plan import Size, main_jobs
 from .statistics import diversity, features, frechet_distance, interval, mean, moments
 from .testbeds import testbed
 
-FRECHET_RESAMPLES = 200  # at most
+FRECHET_RESAMPLES = 100  # at most
 
 
 @dataclass
