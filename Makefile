@@ -7,8 +7,8 @@ BIN := .venv/bin
 endif
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench bench-curve pictures locales train-testbed measure-testbed test-server test-browser \
-	thumbnails comfyui
+.PHONY: demo test lint format bench bench-curve bench-paper pictures locales train-testbed measure-testbed
+.PHONY: test-server test-browser thumbnails comfyui
 
 demo: .venv/installed
 	$(BIN)/python benchmarks/demo.py
@@ -31,6 +31,10 @@ format: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/overhead.py
+
+# The paper's tables and figures on the testbeds; ARGS may be --quick.
+bench-paper: .venv/installed
+	$(BIN)/python benchmarks/bench_paper.py $(ARGS)
 
 locales: .venv/installed
 	$(BIN)/python benchmarks/make_locales.py

@@ -18,12 +18,15 @@ from .strip import draw_strip
 GUIDANCE_NORM = "guidance norm"
 BOTH_NORMS = "conditional and unconditional norms"
 SCALE = "guidance scale"
+PULL = "pull"
 # What each choice draws: the trace's quantity, the label in the legend, the line style.
 CURVES = {
     GUIDANCE_NORM: [("guidance_norm", "", "-")],
     BOTH_NORMS: [("conditional_norm", "conditional", "-"), ("unconditional_norm", "unconditional", ":")],
     SCALE: [("scale", "", "-")],
+    PULL: [("pull", "", "-")],
 }
+NORMS = (GUIDANCE_NORM, BOTH_NORMS)
 X_AXES = ("timestep", "step", "sigma")
 THEMES = {
     "light": {"paper": "#ffffff", "ink": "#24272b", "grid": "#dfe2e6", "shade": "#d9822b"},
@@ -66,7 +69,7 @@ def draw_runs(
     axes.set_facecolor(colours["paper"])
     for run in runs:
         _draw_run(axes, run, quantity, x_axis, newest=run is runs[-1], colours=colours)
-    _draw_gate(axes, runs[-1], quantity, colours)
+    _draw_threshold(axes, runs[-1], quantity, colours)
     _dress(axes, runs, quantity, x_axis, colours)
     if images is not None:
         steps = runs[-1].transition_step
@@ -112,7 +115,7 @@ def _draw_run(axes: Any, run: RunTrace, quantity: str, x_axis: str, newest: bool
         _shade(axes, x, under_mitigation(run).float().mean(1), colours)
     for name, label, style in CURVES[quantity]:
         values = run.quantity(name)
-        if quantity != SCALE:
+        if quantity in NORMS:
             values = rms(values, run.elements)
         for sample, curve in enumerate(values.unbind(1)):
             colour = _sample_colour(sample, batch) if newest else colours["ink"]
@@ -148,10 +151,14 @@ def _sample_colour(sample: int, batch: int) -> Any:
     return colormaps["tab10"](sample) if batch <= 10 else colormaps["turbo"](0.05 + 0.9 * sample / (batch - 1))
 
 
-def _draw_gate(axes: Any, run: RunTrace, quantity: str, colours: dict) -> None:
-    threshold = run.settings.memorization_threshold
-    if threshold and run.settings.transition != OFF and quantity == GUIDANCE_NORM:
-        axes.axhline(threshold, color=colours["ink"], linestyle="--", linewidth=1, label="memorization threshold")
+def _draw_threshold(axes: Any, run: RunTrace, quantity: str, colours: dict) -> None:
+    """What a decision compares the quantity with."""
+    line = {"color": colours["ink"], "linestyle": "--", "linewidth": 1}
+    gate = run.settings.memorization_threshold
+    if gate and run.settings.transition != OFF and quantity == GUIDANCE_NORM:
+        axes.axhline(gate, label="memorization threshold", **line)
+    if quantity == PULL and run.cfg > 0:
+        axes.axhline(1 / run.cfg, label="CFG gets there from above", **line)
 
 
 def _dress(axes: Any, runs: list[RunTrace], quantity: str, x_axis: str, colours: dict) -> None:
@@ -162,11 +169,12 @@ def _dress(axes: Any, runs: list[RunTrace], quantity: str, x_axis: str, colours:
         axes.set_xscale("log")
         axes.invert_xaxis()
     axes.set_xlabel({"timestep": "timestep t", "step": "step", "sigma": "noise level sigma"}[x_axis])
-    axes.set_ylabel("guidance scale" if quantity == SCALE else f"{quantity} (RMS)")
+    pull_label = "pull towards the first prediction"
+    axes.set_ylabel(f"{quantity} (RMS)" if quantity in NORMS else pull_label if quantity == PULL else quantity)
     sides = [axes]
     if quantity == GUIDANCE_NORM:
         axes.set_ylim(bottom=0)
-    if quantity != SCALE:
+    if quantity in NORMS:
         root = run.elements**0.5
         l2 = axes.secondary_yaxis("right", functions=(lambda left: left * root, lambda right: right / root))
         l2.set_ylabel("L2 norm (the paper's unit)")

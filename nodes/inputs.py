@@ -29,8 +29,9 @@ TRANSITION_WIDGETS = {
         {
             "default": Settings.transition,
             "tooltip": "When CFG begins to act. dynamic: each image at the first local minimum of its own "
-            "guidance norm (Algorithm 1 of the paper). static: all images at static_percent. off: from the "
-            "start, exactly as without this node.",
+            "guidance norm (Algorithm 1 of the paper). escape: each image once CFG no longer carries it to what the "
+            "prompt showed in the first step (not in the paper; see the help page). static: all images at "
+            "static_percent. off: from the start, exactly as without this node.",
         },
     ),
     "before_transition": (
@@ -73,7 +74,7 @@ TRANSITION_WIDGETS = {
             "min": 0.0,
             "max": 1.0,
             "step": 0.001,
-            "tooltip": "Deadline of the dynamic transition: CFG acts from here on even if no minimum was seen. 1.0 is "
+            "tooltip": "Deadline of dynamic and escape: CFG acts from here on even if no transition was seen. 1.0 is "
             "the paper's rule without a deadline; a prompt that is not memorized may then never be followed.",
         },
     ),

@@ -8,7 +8,8 @@ class GuidanceNormPlot:
     def INPUT_TYPES(cls):
         quantity = (
             "guidance norm: the curve that decides the transition. conditional and unconditional norms: the two "
-            "predictions on their own (the paper's Figure 3). guidance scale: what was applied in every step."
+            "predictions on their own (the paper's Figure 3). guidance scale: what was applied in every step. "
+            "pull: how far the prompt pulls towards what it showed in the first step, which decides an escape."
         )
         x_axis = "timestep: 1000 (noise) to 0 (image), as in the paper. step: counted from 0. sigma: the noise level."
         run = "last: the newest run. all: the earlier ones of this trace (fifteen at most) in grey behind it."

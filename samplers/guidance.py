@@ -47,6 +47,15 @@ def prediction_norms(x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor) -> 
     return torch.stack([norm(guidance(cond, uncond, sigma)), norm(x - cond) / sigma, norm(x - uncond) / sigma])
 
 
+def pull(cond: Tensor, uncond: Tensor, target: Tensor) -> Tensor:
+    """The share of the way from D_u to `target` [batch, ...] that D_c goes: [batch], float32.
+
+    <D_c - D_u, target - D_u> / |target - D_u|^2: 1 where D_c is the target, 0 where it goes another way or none.
+    """
+    way = (target.float() - uncond).flatten(1)
+    return ((cond.float() - uncond).flatten(1) * way).sum(1) / way.square().sum(1)
+
+
 def zero_guidance(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
     """D_u: scale 0 in equation 4."""
     return uncond

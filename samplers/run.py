@@ -14,12 +14,13 @@ from .guidance import (
     OPPOSITE,
     per_sample,
     prediction_norms,
+    pull,
     rms,
     scale_before_transition,
 )
-from .settings import DYNAMIC, STATIC, Settings
+from .settings import BY_IMAGE, DYNAMIC, ESCAPE, STATIC, Settings
 from .trace import RunTrace
-from .transition import FirstLocalMinimum, Observations, TimestepScale, ascending, reached
+from .transition import FallsShort, FirstLocalMinimum, Observations, TimestepScale, ascending, reached
 
 
 class Run:
@@ -53,6 +54,8 @@ class Run:
         self.passes_through = sigmas is not None and ascending(sigmas)
         self.observes = Observations(sigmas)
         self.found_minimum = FirstLocalMinimum(batch)
+        self.falls_short = FallsShort()
+        self.target = None  # the first conditional prediction
         self.on = torch.full((batch,), self.passes_through or not settings.mitigates)
         self.trace = RunTrace(
             settings,
@@ -81,28 +84,35 @@ class Run:
         """
         if self.passes_through:
             return
-        norms = torch.cat([prediction_norms(x, cond, uncond, sigma), sigma.float()[None]]).cpu()
-        level = norms[3, 0].item()
+        if self.target is None or self.target.shape != cond.shape:  # some samplers change the size on the way
+            self.target = cond.clone()
+        norms, pulls = prediction_norms(x, cond, uncond, sigma), pull(cond, uncond, self.target)
+        seen = torch.cat([norms, pulls[None], sigma.float()[None]]).cpu()
+        level = seen[4, 0].item()
         observed = self.observes(level)
         if observed and self.active:
-            self._decide(norms[0], level)
+            self._decide(seen[0], cfg * seen[3], level)
         self.place(level)
         if observed:
-            self._record(level, norms[:3], cfg)
+            self._record(level, seen[:3], seen[3], cfg)
 
     def place(self, sigma: float) -> None:
         """A static transition depends on the noise level alone, so the decision of a call is known before it."""
         if self.active and self.settings.transition == STATIC:
             self.on = self.trace.gated | reached(sigma, self.static_sigma)
 
-    def _decide(self, d: Tensor, sigma: float) -> None:
+    def _decide(self, d: Tensor, guided_pull: Tensor, sigma: float) -> None:
         if self.gate_pending:
             self.trace.gated = rms(d, self.trace.elements) < self.settings.memorization_threshold
             self.on = self.trace.gated
         if self.settings.transition == DYNAMIC:
-            self.on = self.on | self.found_minimum(d) | reached(sigma, self.latest_sigma)
+            self.on = self.on | self.found_minimum(d)
+        if self.settings.transition == ESCAPE:
+            self.on = self.on | self.falls_short(guided_pull)
+        if self.settings.transition in BY_IMAGE:
+            self.on = self.on | reached(sigma, self.latest_sigma)
 
-    def _record(self, sigma: float, norms: Tensor, cfg: float) -> None:
+    def _record(self, sigma: float, norms: Tensor, pulls: Tensor, cfg: float) -> None:
         if self.active:
             step = len(self.trace.observations)
             first_on = self.on & (self.trace.transition_step < 0)
@@ -110,7 +120,7 @@ class Run:
         before = scale_before_transition(self.settings.before_transition, self.settings.opposite_scale)
         level = torch.tensor([[sigma], [self.timestep(sigma)]]).expand(2, len(self.on))
         scale = torch.where(self.on, cfg, before)[None]
-        self.trace.observations.append(torch.cat([level, norms, scale]))
+        self.trace.observations.append(torch.cat([level, norms, scale, pulls[None]]))
         if self.listener is not None:
             self.listener(self.trace, False)
 
@@ -150,7 +160,8 @@ class Run:
     def skip(self, sigma: float) -> None:
         """Record a call with one prediction only: a gap in the curves."""
         if self.observes(sigma):
-            self._record(sigma, torch.full((3, len(self.on)), math.nan), math.nan)
+            gap = torch.full((4, len(self.on)), math.nan)
+            self._record(sigma, gap[:3], gap[3], math.nan)
 
     def unguided(self, sigma: Tensor, *conds: list[dict] | None) -> bool:
         """Whether one of the conditionings has no prediction in this call; says so once.

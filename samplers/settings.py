@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from .guidance import BEFORE_TRANSITION, ZERO
 
 DYNAMIC = "dynamic"
+ESCAPE = "escape"
 STATIC = "static"
 OFF = "off"
-TRANSITIONS = (DYNAMIC, STATIC, OFF)
+TRANSITIONS = (DYNAMIC, ESCAPE, STATIC, OFF)
+BY_IMAGE = (DYNAMIC, ESCAPE)  # each image has a transition of its own
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,11 @@ class Settings:
             _check_range("static_percent", percent, 0.0, 1.0)
         _check_range("latest_percent", self.latest_percent, 0.0, 1.0)
         _check_range("memorization_threshold", self.memorization_threshold, 0.0, 1.0)
-        if self.transition == DYNAMIC and self.latest_percent == 0.0:
+        if self.transition in BY_IMAGE and self.latest_percent == 0.0:
             raise ValueError(
-                "latest_percent is 0 while transition is dynamic: CFG would act from the first step on, before "
-                "a transition could be seen. Raise latest_percent (0.6 is the default), or set transition to off."
+                f"latest_percent is 0 while transition is {self.transition}: CFG would act from the first step on, "
+                "before a transition could be seen. Raise latest_percent (0.6 is the default), or set transition to "
+                "off."
             )
 
     @property

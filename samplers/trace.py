@@ -17,16 +17,16 @@ VERSION = 1
 RUNS_KEPT = 16
 
 # The rows of an observation, in this order.
-QUANTITIES = ("sigma", "timestep", "guidance_norm", "conditional_norm", "unconditional_norm", "scale")
+QUANTITIES = ("sigma", "timestep", "guidance_norm", "conditional_norm", "unconditional_norm", "scale", "pull")
 
 
 @dataclass
 class RunTrace:
     """One sampling run of a batch.
 
-    observations     one [6, batch] float32 tensor per observed step, rows as in QUANTITIES; NaN where a pass
+    observations     one [7, batch] float32 tensor per observed step, rows as in QUANTITIES; NaN where a pass
                      was skipped. The norms are L2; `scale` is the guidance scale that was applied (NaN
-                     where the host does not tell its own).
+                     where the host does not tell its own); `pull` is towards the first conditional prediction.
     transition_step  [batch] int: the observation from which CFG acted, -1 for never
     gated            [batch] bool: treated as not memorized, plain CFG throughout
     elements         number of elements of a sample: L2 = RMS * sqrt(elements)
@@ -55,6 +55,8 @@ class RunTrace:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "RunTrace":
+        # Traces of the first version have no pull.
+        data = {"pull": [[None] * len(row) for row in data["sigma"]], **data}
         rows = torch.stack([torch.tensor(_nested_nan(data[name]), dtype=torch.float32) for name in QUANTITIES])
         transition_step = torch.tensor(data["transition_step"], dtype=torch.long)
         gated = torch.tensor(data["gated"], dtype=torch.bool)

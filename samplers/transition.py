@@ -1,4 +1,4 @@
-"""When classifier-free guidance begins to act: noise levels, observations, and Algorithm 1."""
+"""When classifier-free guidance begins to act: noise levels, observations, Algorithm 1, and a rule of our own."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -62,6 +62,18 @@ class FirstLocalMinimum:
         minimum = (self.second_last > self.last) & (self.last < d)
         self.second_last, self.last = self.last, d
         return minimum
+
+
+class FallsShort:
+    """The escape transition, for every sample of a batch (not in the paper).
+
+    Call it with the guided pulls s p_0, s p_1, ... ([batch] each): how much of the way from the unconditional
+    prediction to the very first conditional one, which for a memorized prompt is the memorized image, guidance of
+    scale s would go. The result is true, per sample, in a call in which that is less than all of it.
+    """
+
+    def __call__(self, guided_pull: Tensor) -> Tensor:
+        return guided_pull < 1
 
 
 class Observations:

@@ -8,6 +8,7 @@ import { idleWidgets, switched } from "../../web/js/mitigation.js";
 test("only the widgets that matter are left", () => {
   assert.deepEqual(idleWidgets("dynamic", "zero guidance"), ["static_percent", "opposite_scale"]);
   assert.deepEqual(idleWidgets("dynamic", "opposite guidance"), ["static_percent"]);
+  assert.deepEqual(idleWidgets("escape", "zero guidance"), ["static_percent", "opposite_scale"]);
   assert.deepEqual(idleWidgets("static", "opposite guidance"), ["latest_percent"]);
   assert.deepEqual(idleWidgets("static", "conditional only"), ["latest_percent", "opposite_scale"]);
   assert.deepEqual(idleWidgets("off", "opposite guidance"), ["static_percent", "latest_percent", "opposite_scale"]);

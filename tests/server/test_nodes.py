@@ -10,7 +10,7 @@ from .conftest import WORKFLOWS, as_testbed, load, node
 
 # The widgets that design and help pages promise: default, lowest and highest value.
 SHARED = {
-    "transition": ("dynamic", ["dynamic", "static", "off"]),
+    "transition": ("dynamic", ["dynamic", "escape", "static", "off"]),
     "before_transition": ("zero guidance", ["zero guidance", "opposite guidance", "conditional only"]),
     "opposite_scale": (2.0, 0, 30),
     "static_percent": (0.5, 0, 1),

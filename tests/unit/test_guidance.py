@@ -6,6 +6,7 @@ from basin_escape.samplers.guidance import (
     norm,
     opposite_guidance,
     prediction_norms,
+    pull,
     rms,
     scale_before_transition,
     zero_guidance,
@@ -55,6 +56,28 @@ def test_prediction_norms_are_those_of_guidance_and_implied_noise():
     torch.testing.assert_close(difference, norm(guidance(cond, uncond, sigma)))
     torch.testing.assert_close(conditional, norm((x - cond) / sigma.view(-1, 1, 1)))
     torch.testing.assert_close(unconditional, norm((x - uncond) / sigma.view(-1, 1, 1)))
+
+
+def test_the_pull_is_the_share_of_the_way_to_the_target():
+    uncond, target, _ = predictions((4, 3, 5))
+    aside = torch.zeros(4, 3, 5)
+    aside[:, 0, 0], aside[:, 0, 1] = (target - uncond)[:, 0, 1], -(target - uncond)[:, 0, 0]  # at right angles to it
+    share = torch.tensor([1.0, 0.25, 0.0, -0.5])
+    cond = uncond + share.view(-1, 1, 1) * (target - uncond) + aside
+    torch.testing.assert_close(pull(cond, uncond, target), share, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(pull(target, uncond, target), torch.ones(4))
+
+
+def test_the_pull_of_half_precision_predictions_is_computed_in_float32():
+    uncond, target = torch.zeros(1, 4, 64, 64).half(), torch.full((1, 4, 64, 64), 100.0).half()
+    assert pull(target / 4, uncond, target).tolist() == [0.25]
+
+
+@given(st.integers(1, 4), st.floats(0.1, 30))
+def test_the_pull_does_not_depend_on_the_scale_of_the_latents(batch, scale):
+    cond, uncond, target = predictions((batch, 3, 5))
+    scaled = pull(scale * cond, scale * uncond, scale * target)
+    torch.testing.assert_close(scaled, pull(cond, uncond, target), rtol=1e-4, atol=1e-5)
 
 
 def test_zero_and_conditional_only_are_the_predictions_themselves():

@@ -43,12 +43,12 @@ def samplings(draw):
     return [*schedule, 0.0], calls
 
 
-def decisions(chosen, schedule, calls, norms, elements):
+def decisions(chosen, schedule, calls, norms, guided_pulls, elements):
     """The rule for one sample, as design and paper tell it: for every call whether CFG acts, and the transition."""
     levels = [level for level in schedule if level > 0]
     observed, on, step, acts = [], not chosen.mitigates, -1, []
     gated = False
-    for call, (sigma, d) in enumerate(zip(calls, norms, strict=True)):
+    for call, (sigma, d, guided_pull) in enumerate(zip(calls, norms, guided_pulls, strict=True)):
         passed = [sum(level * 1.0001 >= earlier for level in levels) for earlier in calls[: call + 1]]
         observes = call == 0 or passed[-1] > max(passed[:-1])
         if observes and chosen.mitigates:
@@ -56,7 +56,11 @@ def decisions(chosen, schedule, calls, norms, elements):
                 gated = on = d / elements**0.5 < chosen.memorization_threshold
             if chosen.transition == "dynamic":
                 fell_and_rises = len(observed) > 1 and observed[-2] > observed[-1] < d
-                on = on or fell_and_rises or sigma <= percent_to_sigma(chosen.latest_percent) * 1.0001
+                on = on or fell_and_rises
+            if chosen.transition == "escape":
+                on = on or guided_pull < 1
+            if chosen.transition in ("dynamic", "escape"):
+                on = on or sigma <= percent_to_sigma(chosen.latest_percent) * 1.0001
         if chosen.transition == "static":
             on = gated or sigma <= percent_to_sigma(chosen.static_percent) * 1.0001
         if observes:
@@ -73,15 +77,16 @@ def predictions(norms, sigma):
     return torch.zeros(len(norms), 4), uncond - torch.tensor(norms)[:, None] * sigma / 2, uncond
 
 
-def observed_norms(calls, rows):
-    """The norms as the rule sees them, in float32."""
+def observed(calls, rows):
+    """The norms and the guided pulls as the rule sees them, in float32."""
     run = Run(Settings("off"), percent_to_sigma, len(rows[0]), 4, None, CFG)
-    seen = []
+    norms_seen, guided_pulls = [], []
     for sigma, norms in zip(calls, rows, strict=True):
         run.observes.lowest = math.inf  # every call
         run.observe(*predictions(norms, sigma), torch.full((len(norms),), sigma), CFG)
-        seen.append(run.trace.observations[-1][2].tolist())
-    return seen
+        norms_seen.append(run.trace.observations[-1][2].tolist())
+        guided_pulls.append((CFG * run.trace.observations[-1][6]).tolist())
+    return norms_seen, guided_pulls
 
 
 def norm_rows(calls, batch):
@@ -98,9 +103,10 @@ def test_the_rule_is_the_rule_in_plain_python(data, chosen, sampling, batch):
     for sigma, norms in zip(calls, rows, strict=True):
         run.observe(*predictions(norms, sigma), torch.full((batch,), sigma), CFG)
         acts.append(run.on.tolist())
-    seen = observed_norms(calls, rows)
+    seen = observed(calls, rows)
     for sample in range(batch):
-        expected, step = decisions(chosen, schedule, calls, [row[sample] for row in seen], 4)
+        norms_seen, guided_pulls = ([row[sample] for row in quantity] for quantity in seen)
+        expected, step = decisions(chosen, schedule, calls, norms_seen, guided_pulls, 4)
         assert [row[sample] for row in acts] == expected
         assert run.trace.transition_step[sample] == step
     assert len(run.trace.observations) == len(schedule) - 1

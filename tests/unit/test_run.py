@@ -51,6 +51,36 @@ def test_the_dynamic_switch_includes_the_observation_that_reveals_the_minimum():
     torch.testing.assert_close(run.trace.quantity("timestep")[:, 1], timesteps, rtol=0, atol=0.5)
 
 
+def test_the_escape_is_where_guidance_no_longer_reaches_the_first_prediction():
+    # The predictions of `call` are on one line, so the pull is norm times sigma by that of the first call: 20.
+    run = make_run(Settings("escape", latest_percent=1.0), batch=3)
+    leaves, stays = [2.0, 2.0, 2.0, 0.5, 9.0, 9.0], [2.0, 2.5, 10 / 3, 4.0, 5.0, 10.0]
+    just = [2.0, 0.34, 0.45, 0.53, 0.66, 1.4]  # times sigma: 2.72, 2.7, 2.65 and below 20 / 7.5 = 2.67
+    states = drive(run, [leaves, stays, just])
+    assert states == [[False] * 3 + [True] * 3, [False] * 6, [False] * 3 + [True] * 3]
+    assert run.trace.transition_step.tolist() == [3, -1, 3]
+    torch.testing.assert_close(run.trace.quantity("pull")[:, 0], torch.tensor([1, 0.8, 0.6, 0.125, 1.8, 0.9]))
+
+
+def test_the_deadline_ends_an_escape_too():
+    run = make_run(Settings("escape", latest_percent=0.5))
+    assert drive(run, [[2.0, 2.5, 10 / 3, 4.0, 5.0, 10.0]]) == [[False, False, False, True, True, True]]
+
+
+def test_without_a_known_guidance_scale_there_is_no_escape_before_the_deadline():
+    run = make_run(Settings("escape", latest_percent=0.5))
+    for sigma in SCHEDULE[:3]:
+        run.observe(torch.zeros(1, 4), torch.zeros(1, 4), torch.ones(1, 4), torch.tensor([sigma]), math.nan)
+        assert run.on.tolist() == [False]
+
+
+def test_a_sampler_that_changes_the_size_on_the_way_gets_a_new_target():
+    run = make_run(Settings("escape", latest_percent=1.0))
+    for sigma, size in ((10.0, 4), (8.0, 9)):
+        run.observe(torch.zeros(1, size), torch.zeros(1, size), torch.ones(1, size), torch.tensor([sigma]), CFG)
+    assert run.trace.quantity("pull").flatten().tolist() == [1.0, 1.0]
+
+
 def test_the_deadline_acts_where_no_minimum_was_seen():
     run = make_run(Settings(latest_percent=0.5), batch=2)
     states = drive(run, [[6.0, 5.0, 4.0, 3.0, 2.0, 1.0], [6.0, 5.0, 6.0, 3.0, 2.0, 1.0]])
@@ -103,9 +133,12 @@ def test_between_observations_the_decision_holds():
     assert run.trace.quantity("guidance_norm").flatten().tolist() == [3.0, 2.0, 3.0, 1.0]
 
 
-@given(st.lists(st.lists(st.floats(0.125, 8, width=16), min_size=6, max_size=6), min_size=1, max_size=4))
-def test_a_batch_is_its_samples_one_by_one(norms):
-    settings = Settings(latest_percent=0.7, memorization_threshold=0.5)
+@given(
+    st.lists(st.lists(st.floats(0.125, 8, width=16), min_size=6, max_size=6), min_size=1, max_size=4),
+    st.sampled_from(["dynamic", "escape"]),
+)
+def test_a_batch_is_its_samples_one_by_one(norms, transition):
+    settings = Settings(transition, latest_percent=0.7, memorization_threshold=0.5)
     together = drive(make_run(settings, batch=len(norms)), norms)
     assert together == [drive(make_run(settings), [sample])[0] for sample in norms]
 

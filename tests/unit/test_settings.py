@@ -31,8 +31,9 @@ def test_a_value_out_of_range_is_refused_by_the_name_of_its_widget(widget, value
         Settings(**{widget: value})
 
 
-def test_a_deadline_at_the_start_contradicts_a_dynamic_transition():
-    with pytest.raises(ValueError, match="latest_percent is 0 while transition is dynamic"):
-        Settings(latest_percent=0.0)
+@pytest.mark.parametrize("transition", ["dynamic", "escape"])
+def test_a_deadline_at_the_start_contradicts_a_transition_by_image(transition):
+    with pytest.raises(ValueError, match=f"latest_percent is 0 while transition is {transition}"):
+        Settings(transition, latest_percent=0.0)
     Settings("static", latest_percent=0.0)
     Settings("off", latest_percent=0.0)

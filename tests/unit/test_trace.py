@@ -8,7 +8,7 @@ from basin_escape.samplers.trace import QUANTITIES, RUNS_KEPT, GuidanceTrace, Ru
 
 
 def make_trace_of_run(cfg=7.5, value=0.0):
-    observations = torch.rand(2, 6, 2)
+    observations = torch.rand(2, len(QUANTITIES), 2)
     observations[0, 0], observations[1, 2] = value, math.nan
     settings = Settings("static", "opposite guidance", 3.0)
     return RunTrace(settings, cfg, 768, torch.tensor([1, -1]), torch.tensor([False, True]), list(observations))
@@ -35,6 +35,14 @@ def test_json_round_trips_to_the_last_bit(cfg):
     assert len(restored.runs) == 2
     for one, other in zip(trace.runs, restored.runs, strict=True):
         assert_same(one, other)
+
+
+def test_a_trace_saved_before_the_pull_was_recorded_is_read():
+    data = json.loads(GuidanceTrace([make_trace_of_run()]).to_json())
+    del data["runs"][0]["pull"]
+    (run,) = GuidanceTrace.from_json(json.dumps(data)).runs
+    assert run.quantity("pull").isnan().all() and run.quantity("pull").shape == run.quantity("sigma").shape
+    assert torch.equal(run.quantity("scale"), torch.tensor(data["runs"][0]["scale"]))
 
 
 def test_what_is_not_finite_becomes_null():

@@ -2,7 +2,14 @@ import math
 
 import pytest
 import torch
-from basin_escape.samplers.transition import FirstLocalMinimum, Observations, TimestepScale, ascending, reached
+from basin_escape.samplers.transition import (
+    FallsShort,
+    FirstLocalMinimum,
+    Observations,
+    TimestepScale,
+    ascending,
+    reached,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +62,11 @@ def test_samples_of_a_batch_switch_on_their_own():
 @given(st.lists(st.lists(st.floats(0, 10, width=32), min_size=6, max_size=6), min_size=1, max_size=5))
 def test_algorithm_1_on_random_batches(sequences):
     assert first_minima(sequences) == [switch_step(norms) for norms in sequences]
+
+
+def test_guidance_that_goes_less_than_all_the_way_falls_short():
+    falls_short = FallsShort()
+    assert falls_short(torch.tensor([7.5, 1.0, 0.99, -2.0, math.nan])).tolist() == [False, False, True, True, False]
 
 
 def observed(calls, sigmas):

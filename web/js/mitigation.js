@@ -5,7 +5,7 @@ export const OFF = "off";
 /** When each widget that depends on the two choices has an effect. */
 const EFFECTIVE = {
   static_percent: (transition) => transition === "static",
-  latest_percent: (transition) => transition === "dynamic",
+  latest_percent: (transition) => transition === "dynamic" || transition === "escape",
   opposite_scale: (transition, beforeTransition) => transition !== OFF && beforeTransition === "opposite guidance",
 };
 

@@ -1,0 +1,71 @@
+"""`make bench-paper`: the paper's tables and figures on the pack's memorizing models, into benchmarks/.
+
+Writes results/ (CSV, JSON, figures) and README.md. What is finished is kept in output/bench-paper and not computed
+again. The results do not depend on the number of processes. --quick measures little and writes to output/ only.
+"""
+
+import argparse
+import multiprocessing
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+
+import comfy.utils
+import torch
+from pack import ROOT
+from tqdm import tqdm
+
+# isort: split
+from paper import plan
+from paper.cache import Job, compute
+from paper.detection import Curve, curves, record
+from paper.figures import circle_job
+from paper.report import report
+
+KINDS, HALVES = ("memorized", "ordinary"), ("tuning", "held_out")
+
+
+def work(job: Job | Curve) -> None:
+    """One part, by one thread: the same bits however many processes share the parts."""
+    torch.set_num_threads(1)
+    comfy.utils.set_progress_bar_enabled(False)
+    warnings.filterwarnings("ignore", module="torchsde")
+    if isinstance(job, Job):
+        compute(job)
+    else:
+        record(job)
+
+
+def parts(size: plan.Size) -> list[Job | Curve]:
+    jobs: list[Job | Curve] = list(plan.all_jobs(size))
+    for name in size.testbeds:
+        own = size.of(name)
+        jobs += [c for half in HALVES for kind in KINDS for c in curves(name, kind, half, own.steps, own)]
+        jobs.append(circle_job(name, own))
+    for name in size.first_step_only:
+        jobs += [c for kind in KINDS for c in curves(name, kind, "tuning", 1, size)]
+    return jobs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a small part, in seconds, to output/bench-paper-quick")
+    parser.add_argument(
+        "--testbed", choices=plan.FULL.testbeds, help="this one only; the page keeps the other's tables"
+    )
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args()
+    size = plan.QUICK if arguments.quick else plan.FULL
+    if arguments.testbed:
+        size = replace(size, testbeds=(arguments.testbed,))
+    jobs = parts(size)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(arguments.processes, mp_context=context) as pool:
+        list(tqdm(pool.map(work, jobs), total=len(jobs), unit="part"))
+    torch.set_num_threads(1)
+    comfy.utils.set_progress_bar_enabled(False)
+    report(size, ROOT / "output" / "bench-paper-quick" if arguments.quick else None)
+
+
+if __name__ == "__main__":
+    main()

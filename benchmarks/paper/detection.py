@@ -1,0 +1,130 @@
+"""Telling memorized prompts by their guidance norm under CFG (Wen et al.), and the unit of the gate."""
+
+import functools
+import hashlib
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import comfy.samplers
+import numpy as np
+import torch
+
+# isort: split
+from basin_escape.samplers.guider import BasinEscapeCFGGuider
+from basin_escape.samplers.settings import Settings
+from basin_escape.samplers.trace import GuidanceTrace, RunTrace
+
+from . import cache
+from .plan import Size, captions, seeds
+from .statistics import auc, interval_of_two, tpr_at_fpr
+from .sweep import start_noise
+from .testbeds import conditioning, testbed
+
+CFG = 7.5
+SEEDS = 16
+UNITS = {
+    "guidance norm (RMS)": lambda run: run.quantity("guidance_norm") / run.elements**0.5,
+    "the same in denoised space (RMS)": lambda run: (
+        run.quantity("guidance_norm") * run.quantity("sigma") / run.elements**0.5
+    ),
+    "share of the unconditional norm": lambda run: run.quantity("guidance_norm") / run.quantity("unconditional_norm"),
+    "share of the conditional norm": lambda run: run.quantity("guidance_norm") / run.quantity("conditional_norm"),
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A run under plain CFG, recorded by the pack's guider; SEEDS images of one caption."""
+
+    testbed: str
+    caption: str
+    steps: int
+    seeds: range
+
+    @property
+    def path(self) -> Path:
+        files = b"".join(file.read_bytes() for file in testbed(self.testbed).files)
+        return cache.FOLDER / f"{hashlib.sha256(repr(astuple(self)).encode() + files).hexdigest()[:24]}.json"
+
+
+def record(curve: Curve) -> None:
+    """Sample a curve that is not on disk yet."""
+    if curve.path.exists():
+        return
+    bed = testbed(curve.testbed)
+    guider = BasinEscapeCFGGuider(bed.model, Settings("off"), GuidanceTrace())
+    guider.set_conds(conditioning(bed, curve.caption), conditioning(bed, ""))
+    guider.set_cfg(CFG)
+    noise = start_noise(bed.latent_shape, curve.seeds)
+    sigmas = comfy.samplers.KSampler(bed.model, curve.steps, noise.device, "euler", "normal", 1.0).sigmas
+    sampler = comfy.samplers.sampler_object("euler")
+    guider.sample(noise, torch.zeros_like(noise), sampler, sigmas, disable_pbar=True, seed=0)
+    cache.FOLDER.mkdir(parents=True, exist_ok=True)
+    curve.path.write_text(guider.trace.to_json(), encoding="utf-8")
+
+
+@functools.cache
+def recorded(curve: Curve) -> RunTrace:
+    record(curve)
+    return GuidanceTrace.from_json(curve.path.read_text(encoding="utf-8")).runs[0]
+
+
+def curves(name: str, kind: str, half: str, steps: int, size: Size) -> list[Curve]:
+    """Of every caption of a kind ("memorized", "ordinary") in a half ("tuning", "held_out")."""
+    number = SEEDS if size.variations else 2
+    return [Curve(name, c, steps, seeds(name, c, number)) for c in captions(name, kind, size, half)]
+
+
+def scores(name: str, kind: str, half: str, steps: int, size: Size, unit: str = "guidance norm (RMS)") -> np.ndarray:
+    """[captions, seeds, steps] of the score's unit."""
+    runs = [recorded(curve) for curve in curves(name, kind, half, steps, size)]
+    return np.stack([UNITS[unit](run).T.numpy() for run in runs])
+
+
+def roc(name: str, size: Size) -> list[dict]:
+    """AUC and TPR at 1 % FPR, over all captions, by how many first steps and seeds the norm is averaged over."""
+    full = {
+        kind: np.concatenate([scores(name, kind, half, size.steps, size) for half in ("tuning", "held_out")])
+        for kind in ("memorized", "ordinary")
+    }
+    rows = []
+    for steps in (1, 5, size.steps):
+        for number in (1, 4, 16):
+            if number > full["memorized"].shape[1]:
+                continue
+            positive, negative = (
+                values[:, :, :steps].mean(2).reshape(len(values), -1, number).mean(2) for values in full.values()
+            )
+            row: dict = {"steps": steps, "seeds": number}
+            for label, measure in {"auc": auc, "tpr at 1 % fpr": tpr_at_fpr}.items():
+                row[label] = (
+                    measure(positive.ravel(), negative.ravel()),
+                    *interval_of_two(measure, positive, negative, size.resamples),
+                )
+            rows.append(row)
+    return rows
+
+
+def units(name: str, size: Size) -> list[dict]:
+    """First-step scores of the tuning half in every unit: does one threshold serve several models?
+
+    Medians, with the lowest and highest score in place of an interval.
+    """
+    rows = []
+    for unit in UNITS:
+        for other in (name, *(size.first_step_only if name == size.testbeds[0] else ())):
+            steps = size.steps if other == name else 1
+            row: dict = {"unit": unit, "testbed": other}
+            for kind in ("ordinary", "memorized"):
+                first = scores(other, kind, "tuning", steps, size, unit)[:, :, 0]
+                row[kind] = (float(np.median(first)), float(first.min()), float(first.max()))
+            rows.append(row)
+    return rows
+
+
+def gate(name: str, size: Size) -> float:
+    """A memorization threshold (RMS): halfway, on a log scale, between ordinary and memorized of the tuning half."""
+    ordinary, memorized = (
+        scores(name, kind, "tuning", size.steps, size)[:, :, 0] for kind in ("ordinary", "memorized")
+    )
+    return float(np.sqrt(np.quantile(ordinary, 0.99) * np.quantile(memorized, 0.01)))

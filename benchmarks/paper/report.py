@@ -1,0 +1,63 @@
+"""Everything that is measured, from finished parts to results/ and the page."""
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from . import figures, page, plots
+from .cost import cost_rows
+from .detection import gate, roc, units
+from .oracle import error_rows
+from .plan import Size
+from .table import main_rows, trade_off
+
+MERIT = ["similarity 95pc", "similarity mean", "copied", "alignment", "alignment of escaped"]
+SPREAD = ["diversity", "frechet distance", "step"]
+ERRORS = ["copied", "missed", "too early", "error", "absolute error", "within two", "alignment of escaped"]
+
+
+def report(size: Size, folder: Path | None = None) -> None:
+    """Write results, figures and, unless another `folder` than results/ is given, the page."""
+    target = folder or page.RESULTS
+    target.mkdir(parents=True, exist_ok=True)
+    for name in tqdm(size.testbeds, unit="testbed"):
+        own = target / name.replace(" ", "-")
+        page.write_json(one_testbed(name, size.of(name), own), own / "tables.json")
+    if folder is None:
+        page.write_page()
+
+
+def one_testbed(name: str, size: Size, target: Path) -> dict[str, str]:
+    """Write the results of one testbed; returns its tables in Markdown, by name."""
+    tables: dict[str, str] = {}
+    threshold = gate(name, size)
+    merit = {kind: main_rows(name, kind, threshold, size) for kind in ("memorized", "ordinary")}
+    curves = trade_off(name, size)
+    errors, detection, cost = error_rows(name, size), roc(name, size), cost_rows(name, size)
+    first = units(name, size)
+    rows = merit["memorized"] + merit["ordinary"]
+    for file, found in {
+        "table": rows,
+        "oracle_error": errors,
+        "detection": detection,
+        "cost": cost,
+        "gate_units": first,
+    }.items():
+        page.write_csv(found, target / f"{file}.csv")
+    page.write_json({"gate": threshold, "static transitions": curves}, target / "trade_off.json")
+
+    tables[f"{name} gate"] = f"{threshold:.4f}"
+    for kind, found in merit.items():
+        tables[f"{name} {kind}"] = page.markdown(found, ["method", *MERIT])
+        tables[f"{name} {kind} spread"] = page.markdown(found, ["method", *SPREAD])
+    tables[f"{name} errors"] = page.markdown(errors, ["condition", "rule", "starts", "oracle", *ERRORS])
+    tables[f"{name} detection"] = page.markdown(detection, ["steps", "seeds", "auc", "tpr at 1 % fpr"], 3)
+    tables[f"{name} cost"] = page.markdown(cost, ["setting", "model calls", "seconds", "plain CFG = 1"])
+
+    tables[f"{name} units"] = page.markdown(first, ["unit", "testbed", "ordinary", "memorized"], 4)
+    for draw in figures.PAPER:
+        draw(name, size, target)
+    plots.oracle_error(name, size, target)
+    plots.roc(name, size, target)
+    plots.trade_off(curves, rows, target)
+    return tables
