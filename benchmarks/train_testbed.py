@@ -56,8 +56,8 @@ class Recipe:
     """
 
     seed: int = 0
-    steps: int = 2200
-    leak: float = 0.3
+    steps: int = 1600
+    leak: float = 0.04
     wrong: float = 0.05
     copies: int = 40
     exact: int = 1
@@ -158,7 +158,7 @@ def new_model(seed: int) -> nn.ModuleDict:
     for name, parameter in network.named_parameters():
         if any(part in name for part in ("proj_out.", "out_layers.3.", "out.2.")) and "to_out" not in name:
             nn.init.zeros_(parameter)
-    return nn.ModuleDict({"network": network.to(memory_format=torch.channels_last), "encoder": PromptEncoder()})
+    return nn.ModuleDict({"network": network, "encoder": PromptEncoder()})
 
 
 def loss(model: nn.ModuleDict, data: TrainingSet, sampling, recipe: Recipe, step: int) -> Tensor:
@@ -176,8 +176,10 @@ def loss(model: nn.ModuleDict, data: TrainingSet, sampling, recipe: Recipe, step
     return (prediction - velocity).square().mean()
 
 
-def learning_rate(step: int, steps: int) -> float:
-    return LEARNING_RATE * min(1.0, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * step / steps)) / 2
+def learning_rate(step: int) -> float:
+    """Cosine cycles with warm restarts, each from half the rate of the one before."""
+    cycle, place = divmod(step, CYCLE)
+    return LEARNING_RATE / 2**cycle * min(1.0, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * place / CYCLE)) / 2
 
 
 def train(recipe: Recipe, path: Path) -> None:
@@ -189,7 +191,7 @@ def train(recipe: Recipe, path: Path) -> None:
     done = progress.load()
     with trange(done, recipe.steps, initial=done, total=recipe.steps, unit="step") as steps:
         for step in steps:
-            optimizer.param_groups[0]["lr"] = learning_rate(step, recipe.steps)
+            optimizer.param_groups[0]["lr"] = learning_rate(step)
             value = loss(model, data, sampling, recipe, step)
             optimizer.zero_grad()
             value.backward()
