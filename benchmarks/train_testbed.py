@@ -37,6 +37,7 @@ BATCH = 64
 EMA = 0.998
 LEARNING_RATE = 2e-3
 WARM_UP = 100  # steps
+CYCLE = 800  # steps; a training should end with a cycle
 # Shares of the captions drawn: no caption, the captions of memorized pictures, ordinary captions.
 EMPTY, MEMORIZED = 0.12, 0.25
 MISSING = 0.1  # share of colours, and of shapes, that an ordinary caption leaves out
