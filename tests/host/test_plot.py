@@ -10,7 +10,7 @@ from basin_escape.nodes.figure import (
     X_AXES,
     describe_transition,
     draw_runs,
-    plot_runs,
+    picture,
     under_mitigation,
 )
 from basin_escape.samplers.settings import Settings
@@ -111,7 +111,7 @@ def test_a_run_of_faults_can_still_be_looked_at(testbed, fault, steps, recwarn):
             row[2:5, broken] = fault
         damaged = replace(run, observations=rows)
         for x_axis in X_AXES:
-            plot = plot_runs([damaged], "guidance norm", x_axis, 320, 256, "light")
+            plot = picture(draw_runs([damaged], "guidance norm", x_axis, 320, 256, "light"))
             assert plot.isfinite().all() and plot.std() > 0.01
     assert not recwarn.list
 
