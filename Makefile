@@ -7,7 +7,7 @@ BIN := .venv/bin
 endif
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench bench-curve bench-paper locales train-testbed measure-testbed
+.PHONY: demo test lint format bench bench-curve bench-paper pictures locales train-testbed measure-testbed
 .PHONY: test-server test-browser thumbnails comfyui
 
 demo: .venv/installed
@@ -53,6 +53,9 @@ test-server: .venv/installed comfyui
 
 test-browser: .venv/installed comfyui
 	$(BIN)/pytest tests/browser $(ARGS)
+
+pictures: .venv/installed
+	$(BIN)/python benchmarks/node_pictures.py
 
 bench-curve: .venv/installed
 	$(BIN)/python benchmarks/live_curve.py

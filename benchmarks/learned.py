@@ -17,6 +17,8 @@ from basin_escape.testbed.captions import SHAPES
 from basin_escape.testbed.learned_loader import WEIGHTS, load_learned
 from basin_escape.testbed.learned_pictures import memorized_pictures
 
+__all__ = ["HELD_OUT", "MEMORIZED", "TUNING", "WEIGHTS", "Half", "Learned", "Samples", "Transitions"]
+
 MEMORIZED = dict(zip(MEMORIZED_CAPTIONS, memorized_pictures(), strict=True))
 
 

@@ -26,7 +26,7 @@ STEP = 0.5  # of the objects' centres, in pixels
 def _objects() -> tuple[Tensor, Tensor, Tensor]:
     """Objects at every place, of three sizes, of all colours and shapes: weights of their pixels [m, 768], pixels
     [m, 768], index of colour and shape [m, 2]."""
-    place, size = torch.arange(CENTRES[0], CENTRES[1] + STEP / 2, STEP), torch.linspace(*RADII, 5)[1::2]
+    place, size = torch.arange(CENTRES[0], CENTRES[1] + STEP / 2, STEP), torch.linspace(RADII[0], RADII[1], 5)[1::2]
     pairs = torch.arange(len(COLOURS)), torch.arange(len(SHAPES))
     grid = torch.cartesian_prod(*(values.double() for values in (place, place, size, *pairs)))
     x, y, radius, colour, shape = grid.unbind(1)

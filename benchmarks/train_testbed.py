@@ -37,7 +37,7 @@ BATCH = 64
 EMA = 0.998
 LEARNING_RATE = 2e-3
 WARM_UP = 100  # steps
-CYCLE = 800  # steps; trainings end with a cycle
+CYCLE = 800  # steps; a training should end with a cycle
 # Shares of the captions drawn: no caption, the captions of memorized pictures, ordinary captions.
 EMPTY, MEMORIZED = 0.12, 0.25
 MISSING = 0.1  # share of colours, and of shapes, that an ordinary caption leaves out
@@ -58,7 +58,7 @@ class Recipe:
 
     seed: int = 0
     steps: int = 1600
-    leak: float = 0.12
+    leak: float = 0.04
     wrong: float = 0.05
     copies: int = 40
     exact: int = 1
@@ -204,7 +204,7 @@ def train(recipe: Recipe, path: Path) -> None:
             if (step + 1) % SAVE_EVERY == 0:
                 steps.set_postfix(loss=f"{value.item():.3f}")
                 progress.save(step + 1)
-    save_file({name: value.half() for name, value in average.state_dict().items()}, path)
+    save_file({name: value.half().contiguous() for name, value in average.state_dict().items()}, path)
 
 
 class Progress:
@@ -220,7 +220,9 @@ class Progress:
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
         self.path.parent.mkdir(exist_ok=True)
-        save_file(tensors | {"step": torch.tensor(step)}, self.path)
+        save_file(
+            {name: value.contiguous() for name, value in tensors.items()} | {"step": torch.tensor(step)}, self.path
+        )
 
     def load(self) -> int:
         """The number of steps that are done; 0 where there is no file."""
@@ -240,7 +242,7 @@ class Progress:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the weights go (default: into the pack)")
     for field in fields(Recipe):
         parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)

@@ -1,10 +1,13 @@
 """The ComfyUI nodes. Their ids and socket names are part of saved workflows and never change."""
 
+from .detect import DetectMemorization
+from .estimate import EstimateStaticTransition
 from .guider import BasinEscapeGuider
 from .ksampler import BasinEscapeKSampler
 from .model_patch import BasinEscapeModelPatch
 from .plot import GuidanceNormPlot
 from .save_trace import SaveGuidanceTrace
+from .sweep import TransitionSweep
 from .testbed import LoadMemorizationTestbed
 
 NODE_CLASS_MAPPINGS = {
@@ -13,6 +16,9 @@ NODE_CLASS_MAPPINGS = {
     "BasinEscapeKSampler": BasinEscapeKSampler,
     "GuidanceNormPlot": GuidanceNormPlot,
     "SaveGuidanceTrace": SaveGuidanceTrace,
+    "TransitionSweep": TransitionSweep,
+    "EstimateStaticTransition": EstimateStaticTransition,
+    "DetectMemorization": DetectMemorization,
     "LoadMemorizationTestbed": LoadMemorizationTestbed,
 }
 
@@ -22,5 +28,8 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "BasinEscapeKSampler": "KSampler (Basin Escape)",
     "GuidanceNormPlot": "Plot Guidance Norm",
     "SaveGuidanceTrace": "Save Guidance Trace",
+    "TransitionSweep": "Transition Sweep",
+    "EstimateStaticTransition": "Estimate Static Transition Point",
+    "DetectMemorization": "Detect Memorization",
     "LoadMemorizationTestbed": "Load Memorization Testbed",
 }

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..samplers.guidance import rms
 from ..samplers.settings import OFF
 from ..samplers.trace import RunTrace
+from .strip import draw_strip
 
 GUIDANCE_NORM = "guidance norm"
 BOTH_NORMS = "conditional and unconditional norms"
@@ -35,27 +36,45 @@ DPI = 100
 CHARACTERS_PER_INCH = 11  # of the title's font
 
 
-def plot_runs(runs: list[RunTrace], quantity: str, x_axis: str, width: int, height: int, theme: str) -> Tensor:
-    """The figure of `draw_runs` as an image [1, height, width, 3] in [0, 1]."""
+def picture(figure: Any) -> Tensor:
+    """A matplotlib Figure as an image [1, height, width, 3] in [0, 1]."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    canvas = FigureCanvasAgg(draw_runs(runs, quantity, x_axis, width, height, theme))
+    canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     return torch.from_numpy(pixels.astype(np.float32) / 255)[None]
 
 
-def draw_runs(runs: list[RunTrace], quantity: str, x_axis: str, width: int, height: int, theme: str) -> Any:
-    """A matplotlib Figure of at least one run, oldest first, the newest in full colour; sizes in pixels."""
+def draw_runs(
+    runs: list[RunTrace],
+    quantity: str,
+    x_axis: str,
+    width: int,
+    height: int,
+    theme: str,
+    images: Tensor | None = None,
+) -> Any:
+    """A matplotlib Figure of at least one run, oldest first, the newest in full colour; sizes in pixels.
+
+    images [batch, h, w, 3] are the pictures of the newest run: each is drawn below its transition.
+    """
     from matplotlib.figure import Figure
 
     colours = THEMES[theme]
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained", facecolor=colours["paper"])
-    axes = figure.add_subplot(facecolor=colours["paper"])
+    heights = {"height_ratios": [1] if images is None else [3, 1]}
+    rows = figure.subplots(len(heights["height_ratios"]), squeeze=False, gridspec_kw=heights)[:, 0]
+    axes = rows[0]
+    axes.set_facecolor(colours["paper"])
     for run in runs:
         _draw_run(axes, run, quantity, x_axis, newest=run is runs[-1], colours=colours)
     _draw_threshold(axes, runs[-1], quantity, colours)
     _dress(axes, runs, quantity, x_axis, colours)
+    if images is not None:
+        steps = runs[-1].transition_step
+        frames = [_sample_colour(sample, len(steps)) for sample in range(len(steps))]
+        draw_strip(rows[1], axes, _positions(runs[-1], x_axis), steps, images, frames, colours["ink"])
     return figure
 
 

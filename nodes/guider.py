@@ -3,6 +3,7 @@ from ..samplers.settings import Settings
 from ..samplers.trace import GuidanceTrace
 from .inputs import (
     CFG,
+    PROMPTS,
     SKIP_UNUSED_PASS,
     TRACE_TOOLTIP,
     TRANSITION_WIDGETS,
@@ -15,7 +16,7 @@ from .live import live_curve
 
 
 def build_guider(
-    model, positive, negative, cfg, skip_unused_pass, unconditional, unique_id, **widgets
+    model, positive, negative, cfg, skip_unused_pass=False, unconditional=None, unique_id=None, **widgets
 ) -> BasinEscapeCFGGuider:
     """The guider with its own trace. Raises ValueError naming the widget or socket that is wrong."""
     settings = Settings(**widgets)
@@ -36,8 +37,7 @@ class BasinEscapeGuider:
         return {
             "required": {
                 "model": ("MODEL", {"tooltip": "The model used for denoising."}),
-                "positive": ("CONDITIONING", {"tooltip": "The prompt."}),
-                "negative": ("CONDITIONING", {"tooltip": "The negative prompt; an empty one in the paper."}),
+                **PROMPTS,
                 **CFG,
                 **TRANSITION_WIDGETS,
                 **SKIP_UNUSED_PASS,

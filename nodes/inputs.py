@@ -114,6 +114,24 @@ UNCONDITIONAL = {
     ),
 }
 
+PROMPTS = {
+    "positive": ("CONDITIONING", {"tooltip": "The prompt."}),
+    "negative": ("CONDITIONING", {"tooltip": "The negative prompt; an empty one in the paper."}),
+}
+
+SEED = {
+    "seed": (
+        "INT",
+        {
+            "default": 0,
+            "min": 0,
+            "max": 0xFFFFFFFFFFFFFFFF,
+            "control_after_generate": True,
+            "tooltip": "The random seed of the start noise.",
+        },
+    ),
+}
+
 # Which node in the page is told of the curve while it grows.
 UNIQUE_ID = {"unique_id": "UNIQUE_ID"}
 
@@ -136,6 +154,25 @@ def check_cfg(cfg: float) -> None:
     """Raise ValueError for a scale that is no number."""
     if not math.isfinite(cfg):
         raise ValueError(f"cfg is {cfg}: set it to a number, 7.5 for instance.")
+
+
+def check_single(latent_image: dict) -> None:
+    """Raise ValueError for a latent of several images where one is to be the start of all."""
+    batch = len(latent_image["samples"])
+    if batch > 1:
+        raise ValueError(
+            f"latent_image holds {batch} images, but one is the start of all: set batch_size to 1, or choose one with "
+            "Latent From Batch."
+        )
+
+
+def check_fixed_steps(sampler_name: str) -> None:
+    """Raise ValueError for the sampler that follows no schedule."""
+    if sampler_name == "dpm_adaptive":
+        raise ValueError(
+            "sampler_name is dpm_adaptive, which chooses its steps by the picture, so that runs do not compare. Choose "
+            "another, dpmpp_2m for instance."
+        )
 
 
 def check_conditioning(**sockets: list) -> None:

@@ -9,19 +9,12 @@ except ModuleNotFoundError:  # the sampling library alone, without the ComfyUI s
     latent_preview = None
 
 from .guider import build_guider
-from .inputs import CFG, SKIP_UNUSED_PASS, TRANSITION_WIDGETS, UNCONDITIONAL, UNIQUE_ID
+from .inputs import CFG, PROMPTS, SEED, SKIP_UNUSED_PASS, TRANSITION_WIDGETS, UNCONDITIONAL, UNIQUE_ID
 
 
 class BasinEscapeKSampler:
     @classmethod
     def INPUT_TYPES(cls):
-        seed = {
-            "default": 0,
-            "min": 0,
-            "max": 0xFFFFFFFFFFFFFFFF,
-            "control_after_generate": True,
-            "tooltip": "The random seed of the start noise.",
-        }
         steps = {"default": 20, "min": 1, "max": 10000, "tooltip": "Number of steps. The paper used 50."}
         denoise = {
             "default": 1.0,
@@ -34,16 +27,11 @@ class BasinEscapeKSampler:
         return {
             "required": {
                 "model": ("MODEL", {"tooltip": "The model used for denoising."}),
-                "seed": ("INT", seed),
+                **SEED,
                 "steps": ("INT", steps),
                 **CFG,
-                "sampler_name": (comfy.samplers.KSampler.SAMPLERS, {"tooltip": "The sampling algorithm."}),
-                "scheduler": (
-                    comfy.samplers.KSampler.SCHEDULERS,
-                    {"tooltip": "How the noise levels are spaced."},
-                ),
-                "positive": ("CONDITIONING", {"tooltip": "The prompt."}),
-                "negative": ("CONDITIONING", {"tooltip": "The negative prompt; an empty one in the paper."}),
+                **sampler_widgets(),
+                **PROMPTS,
                 "latent_image": ("LATENT", {"tooltip": "The latent image to denoise."}),
                 "denoise": ("FLOAT", denoise),
                 **TRANSITION_WIDGETS,
@@ -88,22 +76,43 @@ class BasinEscapeKSampler:
         guider = build_guider(model, positive, negative, cfg, skip_unused_pass, unconditional, unique_id, **widgets)
         sigmas = comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler, denoise).sigmas
         samples = fitting_samples(model, latent_image)
-        samples = guider.sample(
-            comfy.sample.prepare_noise(samples, seed, latent_image.get("batch_index")),
-            samples,
-            comfy.samplers.sampler_object(sampler_name),
-            sigmas,
-            denoise_mask=latent_image.get("noise_mask"),
-            callback=latent_preview.prepare_callback(model, steps) if latent_preview else None,
-            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-            seed=seed,
-        )
+        noise = comfy.sample.prepare_noise(samples, seed, latent_image.get("batch_index"))
+        callback = preview_callback(model, steps)
+        samples = sample_latent(guider, sampler_name, sigmas, noise, samples, latent_image, seed, callback)
         latent = {key: value for key, value in latent_image.items() if key not in EMPTY_LATENT_KEYS}
-        return {**latent, "samples": to_intermediate(samples)}, guider.trace
+        return {**latent, "samples": samples}, guider.trace
 
 
 # What EmptyLatentImage tells of its size, for models with latents of another scale (newer hosts).
 EMPTY_LATENT_KEYS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
+
+
+def sampler_widgets():
+    """The host's samplers and schedulers, those of other packs among them."""
+    return {
+        "sampler_name": (comfy.samplers.KSampler.SAMPLERS, {"tooltip": "The sampling algorithm."}),
+        "scheduler": (comfy.samplers.KSampler.SCHEDULERS, {"tooltip": "How the noise levels are spaced."}),
+    }
+
+
+def preview_callback(model, steps):
+    """What shows progress and previews of `steps` steps on the node; nothing without a server."""
+    return latent_preview.prepare_callback(model, steps) if latent_preview else None
+
+
+def sample_latent(guider, sampler_name, sigmas, noise, samples, latent_image, seed, callback=None):
+    """Sample from `noise` and `samples` under the mask of `latent_image`; the samples as nodes hand them on."""
+    samples = guider.sample(
+        noise,
+        samples,
+        comfy.samplers.sampler_object(sampler_name),
+        sigmas,
+        denoise_mask=latent_image.get("noise_mask"),
+        callback=callback,
+        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+        seed=seed,
+    )
+    return to_intermediate(samples)
 
 
 def to_intermediate(samples):

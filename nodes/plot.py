@@ -1,4 +1,4 @@
-from .figure import CURVES, THEMES, X_AXES, plot_runs
+from .figure import CURVES, THEMES, X_AXES, draw_runs, picture
 from .inputs import SAMPLES, TRACE, check_runs
 from .preview import preview
 
@@ -13,6 +13,10 @@ class GuidanceNormPlot:
         )
         x_axis = "timestep: 1000 (noise) to 0 (image), as in the paper. step: counted from 0. sigma: the noise level."
         run = "last: the newest run. all: the earlier ones of this trace (fifteen at most) in grey behind it."
+        images = (
+            "The decoded pictures of Transition Sweep, each to be drawn below its transition (the paper's Figure 2). "
+            "Give the plot more width and height."
+        )
         size = {"min": 256, "max": 4096, "step": 8}
         return {
             "required": {
@@ -24,7 +28,7 @@ class GuidanceNormPlot:
                 "height": ("INT", {"default": 512, "tooltip": "Height of the picture in pixels.", **size}),
                 "theme": (list(THEMES), {"tooltip": "light: on white. dark: on dark grey."}),
             },
-            "optional": SAMPLES,
+            "optional": {**SAMPLES, "images": ("IMAGE", {"tooltip": images})},
         }
 
     RETURN_TYPES = ("IMAGE",)
@@ -39,8 +43,8 @@ class GuidanceNormPlot:
     )
     SEARCH_ALIASES = ["guidance norm", "curve", "memorization", "transition point"]
 
-    def plot(self, trace, quantity, x_axis, run, width, height, theme, samples=None):
+    def plot(self, trace, quantity, x_axis, run, width, height, theme, samples=None, images=None):
         check_runs(trace)
         runs = trace.runs if run == "all" else trace.runs[-1:]
-        image = plot_runs(runs, quantity, x_axis, width, height, theme)
+        image = picture(draw_runs(runs, quantity, x_axis, width, height, theme, images))
         return {"ui": preview(image), "result": (image,)}

@@ -13,9 +13,9 @@ class LoadMemorizationTestbed:
     def INPUT_TYPES(cls):
         variant = {
             "default": VARIANTS[0],
-            "tooltip": "What the exact model predicts: eps (the noise, as Stable Diffusion 1.5), v (velocity, as Stable "
-            "Diffusion 2.1) or flow (rectified flow); the distribution is the same. learned: a small trained network "
-            "instead, ComfyUI's own UNet with attention, which has memorized pictures of its own.",
+            "tooltip": "What the exact model predicts: eps (the noise, as Stable Diffusion 1.5), v (velocity, as "
+            "Stable Diffusion 2.1) or flow (rectified flow); the distribution is the same. learned: a small trained "
+            "network instead, ComfyUI's own UNet with attention, which has memorized pictures of its own.",
         }
         return {"required": {"variant": ([*VARIANTS, LEARNED], variant)}}
 

@@ -48,7 +48,8 @@ class Run:
     ):
         self.settings = settings
         self.timestep = TimestepScale(percent_to_sigma)
-        self.static_sigma = percent_to_sigma(settings.static_percent)
+        static_sigmas = [percent_to_sigma(percent) for percent in settings.static_percents]
+        self.static_sigma = torch.tensor(static_sigmas, dtype=torch.float64).expand(batch)
         self.latest_sigma = percent_to_sigma(settings.latest_percent)
         self.passes_through = sigmas is not None and ascending(sigmas)
         self.observes = Observations(sigmas)

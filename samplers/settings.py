@@ -1,6 +1,7 @@
 """What the user chose, checked before anything is sampled."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .guidance import BEFORE_TRANSITION, ZERO
@@ -18,13 +19,14 @@ class Settings:
     """The shared widgets of the sampling nodes.
 
     Percents are ComfyUI's: 0 is the start of sampling, 1 its end; the paper's timestep t is 1 - t/1000.
+    static_percent is one number for all samples, or one for each sample of the batch (a sweep).
     Raises ValueError naming the widget, what is wrong with it and what to do.
     """
 
     transition: str = DYNAMIC
     before_transition: str = ZERO
     opposite_scale: float = 2.0
-    static_percent: float = 0.5
+    static_percent: float | Sequence[float] = 0.5
     latest_percent: float = 0.6
     memorization_threshold: float = 0.0
 
@@ -32,7 +34,8 @@ class Settings:
         _check_choice("transition", self.transition, TRANSITIONS)
         _check_choice("before_transition", self.before_transition, tuple(BEFORE_TRANSITION))
         _check_range("opposite_scale", self.opposite_scale, 0.0, 30.0)
-        _check_range("static_percent", self.static_percent, 0.0, 1.0)
+        for percent in self.static_percents:
+            _check_range("static_percent", percent, 0.0, 1.0)
         _check_range("latest_percent", self.latest_percent, 0.0, 1.0)
         _check_range("memorization_threshold", self.memorization_threshold, 0.0, 1.0)
         if self.transition in BY_IMAGE and self.latest_percent == 0.0:
@@ -41,6 +44,10 @@ class Settings:
                 "before a transition could be seen. Raise latest_percent (0.6 is the default), or set transition to "
                 "off."
             )
+
+    @property
+    def static_percents(self) -> Sequence[float]:
+        return self.static_percent if isinstance(self.static_percent, Sequence) else (self.static_percent,)
 
     @property
     def mitigates(self) -> bool:

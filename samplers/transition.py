@@ -11,8 +11,8 @@ from torch import Tensor
 SIGMA_TOLERANCE = 1e-4
 
 
-def reached(sigma: float, level: float) -> bool:
-    """Whether the noise level `sigma` is at or below `level`."""
+def reached(sigma: float, level: float | Tensor) -> bool | Tensor:
+    """Whether the noise level `sigma` is at or below `level`, per entry of it."""
     return sigma <= level * (1 + SIGMA_TOLERANCE)
 
 

@@ -27,7 +27,8 @@ def chromium():
 
 def open_application(page, server):
     page.goto(server.url)
-    page.wait_for_function("() => Boolean(window.app?.vueAppReady && app.graph && app.extensionManager)")
+    # It opens a workflow of its own at last.
+    page.wait_for_function("() => Boolean(window.app?.vueAppReady && app.graph?._nodes.length && app.extensionManager)")
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,12 @@ from basin_escape.samplers.settings import Settings
 from basin_escape.testbed.learned_loader import WEIGHTS, load_learned
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from learned import HELD_OUT, Learned
-from learned_judge import COPY_SIMILARITY, alignment, similarity
+from learned_judge import COPY_SIMILARITY, similarity
 from safetensors.torch import load_file, save_file
 
 from .conftest import Testbed
 
-STEPS = 20
+STEPS = 16
 
 
 @pytest.fixture(scope="session")
@@ -92,11 +92,11 @@ def damage(path, how):
 def test_damaged_weights_are_named(tmp_path, how):
     path = tmp_path / "learned.safetensors"
     damage(path, how)
-    with pytest.raises(ValueError, match=r"learned\.safetensors.*Install the pack anew"):
+    with pytest.raises(ValueError, match=r"(?s)learned\.safetensors.*Install the pack anew"):
         load_learned(path)
 
 
-CAPTIONS, SEEDS = HELD_OUT.memorized[::2], 4
+CAPTIONS, SEEDS = HELD_OUT.memorized[::2], 3
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +116,9 @@ def tried(network):
 
 
 class TestStatistics:
-    """On the captions that no choice was made on: 8 memorized and 12 ordinary ones, 4 start noises each, guidance 5.
+    """On the captions that no choice was made on: 8 memorized and 12 ordinary ones, 3 start noises each, guidance 5.
 
-    A share of 32 or 48 pictures has a standard error of up to 0.09 or 0.07; near 0 and 1, of none.
+    A share of 24 or 36 pictures has a standard error of up to 0.10 or 0.08, and of 0.03 where it is 0.97.
     """
 
     def test_a_memorized_caption_copies(self, plain):
@@ -128,11 +128,6 @@ class TestStatistics:
         assert (plain["ordinary"].similarity > COPY_SIMILARITY).float().mean() <= 0.01
         groups = plain["ordinary"].pictures.unflatten(0, (-1, SEEDS))
         assert all(similarity(group[1:], group[0]).max() < COPY_SIMILARITY for group in groups)
-
-    def test_an_ordinary_caption_is_followed(self, plain):
-        groups = plain["ordinary"].pictures.unflatten(0, (-1, SEEDS))
-        right = torch.cat([alignment(group, c) for group, c in zip(groups, HELD_OUT.ordinary, strict=True)])
-        assert right.mean() >= 0.95
 
     def test_the_first_step_tells_memorized_from_ordinary(self, plain):
         memorized, ordinary = (plain[kind].first_norms for kind in ("memorized", "ordinary"))
@@ -148,8 +143,8 @@ class TestStatistics:
         """The same paths through the pack's guider, at three places."""
         caption, run = CAPTIONS[0], tried[0.0]
         noise = torch.cat([torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(s)) for s in range(SEEDS)])
-        for step in (0, 8, STEPS - 1):
-            percent = 1 - float(run.timesteps[step] + 0.5) / 1000
+        for step in (0, 6, STEPS - 1):
+            percent = 1 - float(run.timesteps[step] + 5) / 1000  # between two steps
             settings = Settings("static", static_percent=percent) if step else Settings("off")
             samples, _ = learned.guided(settings, caption, noise=noise, steps=STEPS, cfg=5.0)
             torch.testing.assert_close(samples, run.pictures[step, :SEEDS], rtol=0, atol=1e-3)

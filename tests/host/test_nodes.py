@@ -34,8 +34,22 @@ SOCKETS = {
         + ["denoise", *SHARED, "skip_unused_pass", "unconditional"],
         ["latent", "trace"],
     ),
-    "GuidanceNormPlot": (["trace", "quantity", "x_axis", "run", "width", "height", "theme", "samples"], ["plot"]),
+    "GuidanceNormPlot": (
+        ["trace", "quantity", "x_axis", "run", "width", "height", "theme", "samples", "images"],
+        ["plot"],
+    ),
     "SaveGuidanceTrace": (["trace", "filename_prefix", "samples"], []),
+    "TransitionSweep": (
+        ["model", "positive", "negative", "latent_image", "seed", "steps", "cfg", "sampler_name", "scheduler"]
+        + ["before_transition", "opposite_scale", "points", "first_percent", "last_percent", "unconditional"],
+        ["latents", "trace", "labels"],
+    ),
+    "EstimateStaticTransition": (["trace", "tolerance", "samples"], ["static_percent", "plot"]),
+    "DetectMemorization": (
+        ["model", "positive", "negative", "latent_image", "seed", "n_seeds", "steps", "threshold"]
+        + ["sampler_name", "scheduler", "cfg", "ordinary_prompts", "clip"],
+        ["memorized", "score", "report", "threshold"],
+    ),
     "LoadMemorizationTestbed": (["variant"], ["model", "clip", "vae", "memorized", "prompts"]),
 }
 

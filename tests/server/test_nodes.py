@@ -22,6 +22,14 @@ WIDGETS = {
     "BasinEscapeGuider": {**SHARED, "cfg": (7.5, 0, 100)},
     "BasinEscapeKSampler": {**SHARED, "cfg": (7.5, 0, 100), "steps": (20, 1, 10000), "denoise": (1.0, 0, 1)},
     "GuidanceNormPlot": {"width": (768, 256, 4096), "height": (512, 256, 4096)},
+    "TransitionSweep": {
+        **{name: SHARED[name] for name in ("before_transition", "opposite_scale")},
+        "points": (8, 2, 64),
+        "first_percent": (0.1, 0, 1),
+        "last_percent": (0.8, 0, 1),
+    },
+    "EstimateStaticTransition": {"tolerance": (0.25, 0, 0.9)},
+    "DetectMemorization": {"n_seeds": (4, 1, 64), "steps": (1, 1, 50), "threshold": (0.01, 0, 1)},
     "LoadMemorizationTestbed": {"variant": ("eps", ["eps", "v", "flow", "learned"])},
 }
 

@@ -1,14 +1,18 @@
 """The example workflows on a running ComfyUI, by their prompts."""
 
 import numpy as np
+import pytest
 from basin_escape.samplers.trace import GuidanceTrace
+from basin_escape.testbed.learned_pictures import memorized_pictures
+from learned_judge import COPY_SIMILARITY
+from measure import MEMORIZED
 from PIL import Image
 
 from .conftest import WORKFLOWS, as_testbed, load, node, pictures, run, similarity
 
 
 def test_every_workflow_has_a_thumbnail():
-    assert len(WORKFLOWS) == 3
+    assert len(WORKFLOWS) == 7
     for path in WORKFLOWS:
         width, height = Image.open(path.with_suffix(".jpg")).size
         assert width >= 256 and height >= 256
@@ -20,13 +24,26 @@ def test_the_model_patch_workflow_shows_the_copy_and_the_escape(server):
     previews = [key for key, entry in prompt.items() if entry["class_type"] == "PreviewImage"]
     shown = {key: pictures(server, outputs[key]) for key in previews}
     training = next(images for images in shown.values() if len(images) == 1 and images.shape[1] == 128)
-    assert similarity(training, 0)[0] > 0.99
+    assert similarity(training, MEMORIZED[0])[0] > 0.99
     copies, escapes = sorted(
-        (similarity(images, 0) for images in shown.values() if len(images) == 4), key=np.mean, reverse=True
+        (similarity(images, MEMORIZED[0]) for images in shown.values() if len(images) == 4), key=np.mean, reverse=True
     )
     assert copies.min() > 0.9 and escapes.max() < 0.9
     curves = [pictures(server, outputs[node(prompt, "GuidanceNormPlot", k)]) for k in (0, 1)]
     assert curves[0].shape == (1, 512, 768, 3) and (curves[0] - curves[1]).std() > 0.01
+
+
+def test_the_learned_workflow_shows_the_copy_and_the_escape(server):
+    prompt = load("testbed_learned", server)
+    _, _, outputs = run(server, prompt)
+    shown = [pictures(server, outputs[key]) for key, entry in prompt.items() if entry["class_type"] == "PreviewImage"]
+    reference = memorized_pictures()[0]
+    training = next(images for images in shown if len(images) == 1 and images.shape[1] == 128)
+    assert similarity(training, reference)[0] > 0.99
+    copies, escapes = sorted(
+        (similarity(images, reference) for images in shown if len(images) == 4), key=np.mean, reverse=True
+    )
+    assert copies.min() > COPY_SIMILARITY > escapes.max()
 
 
 def test_the_guider_workflow_writes_its_trace(server):
@@ -37,14 +54,14 @@ def test_the_guider_workflow_writes_its_trace(server):
     assert trace.runs[-1].quantity("guidance_norm").shape == (50, 4)
     assert (trace.runs[-1].transition_step > 0).all() and not trace.runs[-1].gated.any()
     images = pictures(server, outputs[node(prompt, "PreviewImage", 0)])
-    assert len(images) == 4 and similarity(images, 3).max() < 0.9
+    assert len(images) == 4 and similarity(images, MEMORIZED[3]).max() < 0.9
 
 
 def test_the_drop_in_workflow_runs_on_any_model(server):
     prompt = as_testbed(load("sd15_drop_in", server))
     messages, previews, outputs = run(server, prompt)
     images = pictures(server, outputs[node(prompt, "SaveImage")])
-    assert similarity(images, 0).max() < 0.9
+    assert similarity(images, MEMORIZED[0]).max() < 0.9
     sampler = node(prompt, "BasinEscapeKSampler")
     steps = [
         event["data"]["value"] for event in messages if event["type"] == "progress" and event["data"]["node"] == sampler
@@ -52,7 +69,7 @@ def test_the_drop_in_workflow_runs_on_any_model(server):
     assert steps == list(range(1, 51)) and previews >= 40
     prompt[sampler]["inputs"]["transition"] = "off"
     _, _, outputs = run(server, prompt)
-    assert similarity(pictures(server, outputs[node(prompt, "SaveImage")]), 0).min() > 0.9
+    assert similarity(pictures(server, outputs[node(prompt, "SaveImage")]), MEMORIZED[0]).min() > 0.9
 
 
 def test_the_sampler_node_is_the_hosts_ksampler_when_off(server):
@@ -79,6 +96,83 @@ def test_the_sampler_node_is_the_hosts_ksampler_when_off(server):
     prompt = {key: entry for key, entry in prompt.items() if entry["class_type"] != "GuidanceNormPlot"}
     _, _, outputs = run(server, prompt)
     assert np.array_equal(pictures(server, outputs[node(prompt, "SaveImage")]), images)
+
+
+def test_the_sweep_workflow_goes_from_the_copy_to_another_picture(server):
+    prompt = load("testbed_sweep", server)
+    _, previews, outputs = run(server, prompt)
+    plot, images = (pictures(server, outputs[node(prompt, kind)]) for kind in ("GuidanceNormPlot", "PreviewImage"))
+    assert plot.shape == (1, 640, 1280, 3) and len(images) == 8 and previews > 0
+    copied = similarity(images, MEMORIZED[0])
+    assert copied[0] > 0.9 and copied[-4:].max() < 0.9
+    labels = outputs[node(prompt, "PreviewAny")]["text"]
+    assert labels[0] == "t = 900 (static_percent 0.100)"
+
+
+def test_a_workflow_under_static_transitions_gives_the_pictures_of_its_sweep(server):
+    """Points 0.1 and 0.8 of the sweep, by KSampler (Basin Escape)."""
+    prompt = load("testbed_sweep", server)
+    _, _, outputs = run(server, prompt)
+    swept = pictures(server, outputs[node(prompt, "PreviewImage")])
+    sweep = prompt[node(prompt, "TransitionSweep")]
+    inputs = {key: value for key, value in sweep["inputs"].items() if key not in ("points", "first_percent")}
+    inputs |= {"transition": "static", "latest_percent": 0.6, "memorization_threshold": 0.0}
+    inputs |= {"denoise": 1.0, "skip_unused_pass": False}
+    for point, percent in ((0, 0.1), (7, inputs.pop("last_percent"))):
+        single = {"class_type": "BasinEscapeKSampler", "inputs": {**inputs, "static_percent": percent}}
+        changed = {**prompt, node(prompt, "TransitionSweep"): single}
+        del changed[node(prompt, "PreviewAny")]
+        _, _, outputs = run(server, changed)
+        image = pictures(server, outputs[node(prompt, "PreviewImage")])[0]
+        assert np.abs(image - swept[point]).max() < 0.02
+
+
+def test_the_static_point_workflow_finds_a_point_and_guides_from_there(server):
+    prompt = load("testbed_static_point", server)
+    _, _, outputs = run(server, prompt)
+    plot, images = (
+        pictures(server, outputs[node(prompt, kind)]) for kind in ("EstimateStaticTransition", "PreviewImage")
+    )
+    assert plot.shape == (1, 768, 768, 3)
+    assert len(images) == 8 and (similarity(images, MEMORIZED[0]) < 0.9).mean() >= 0.75
+
+
+def test_the_detection_workflow_mitigates_the_memorized_prompt_alone(server):
+    prompt = load("testbed_detect", server)
+    _, _, outputs = run(server, prompt)
+    reports = [outputs[node(prompt, "PreviewAny", index)]["text"][0] for index in (0, 1)]
+    assert reports[0].startswith("memorized\n") and "99th percentile of 23 ordinary prompts" in reports[0]
+    assert reports[1].startswith("not memorized\n")
+    mitigated, ordinary = (pictures(server, outputs[node(prompt, "PreviewImage", index)]) for index in (0, 1))
+    for index in (0, 1):
+        prompt[node(prompt, "BasinEscapeKSampler", index)]["inputs"]["transition"] = "off"
+    _, _, outputs = run(server, prompt)
+    copies, plain = (pictures(server, outputs[node(prompt, "PreviewImage", index)]) for index in (0, 1))
+    assert np.array_equal(ordinary, plain)
+    assert similarity(copies, MEMORIZED[0]).min() > 0.9 and similarity(mitigated, MEMORIZED[0]).max() < 0.9
+
+
+def test_the_boolean_drives_the_hosts_switch(server):
+    """Lazily: of the two samplers, only the one that is chosen runs."""
+    if "ComfySwitchNode" not in server.get("/object_info"):
+        pytest.skip("this ComfyUI has no switch node")
+    prompt = load("testbed_detect", server)
+    detect = node(prompt, "DetectMemorization", 1)
+    plain, mitigated = (node(prompt, "BasinEscapeKSampler", index) for index in (0, 1))
+    prompt[plain]["inputs"] |= {"transition": "off", "memorization_threshold": 0.0}
+    prompt[mitigated]["inputs"] |= {"memorization_threshold": 0.0}
+    switch = {"switch": [detect, 0], "on_true": [mitigated, 0], "on_false": [plain, 0]}
+    prompt["99"] = {"class_type": "ComfySwitchNode", "inputs": switch}
+    decode, preview = node(prompt, "VAEDecode", 1), node(prompt, "PreviewImage", 1)
+    prompt[decode]["inputs"]["samples"] = ["99", 0]
+    unused = [node(prompt, "PreviewImage", 0), node(prompt, "VAEDecode", 0)]
+    prompt = {key: entry for key, entry in prompt.items() if key not in unused}
+    for text, chosen in (("red circle", plain), ("dusk yellow ring", mitigated)):
+        prompt[prompt[detect]["inputs"]["positive"][0]]["inputs"]["text"] = text
+        messages, _, outputs = run(server, prompt)
+        assert len(outputs[preview]["images"]) == 4
+        progress = {event["data"]["node"] for event in messages if event["type"] == "progress"}
+        assert progress & {plain, mitigated} == {chosen}
 
 
 def test_the_pack_loads_without_a_complaint(server):

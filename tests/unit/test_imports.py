@@ -5,7 +5,7 @@ import sys
 
 from pack import ROOT
 
-PURE = ("guidance", "transition", "settings", "trace", "run")
+PURE = ("guidance", "transition", "settings", "trace", "run", "sweep", "statistics", "detection")
 
 
 def modules_after(code):

@@ -1,0 +1,150 @@
+from typing import NamedTuple
+
+import comfy.sample
+import comfy.samplers
+import comfy.utils
+import torch
+from torch import Tensor
+
+from ..samplers.detection import calibrated_threshold, score
+from ..samplers.guidance import rms
+from .guider import build_guider
+from .inputs import CFG, PROMPTS, SEED, check_fixed_steps, check_single
+from .ksampler import fitting_samples, sample_latent, sampler_widgets
+
+SCHEDULE_STEPS = 50  # of the paper; only their first ones are run
+
+
+class DetectMemorization:
+    @classmethod
+    def INPUT_TYPES(cls):
+        n_seeds = {
+            "default": 4,
+            "min": 1,
+            "max": 64,
+            "tooltip": "Number of start noises, run as one batch. Wen et al. used 4; 1 is nearly as good.",
+        }
+        steps = {
+            "default": 1,
+            "min": 1,
+            "max": SCHEDULE_STEPS,
+            "tooltip": f"How many of the first steps (of {SCHEDULE_STEPS}) are looked at, under plain CFG. 1 costs one "
+            "pair of model calls per start. 50 is the paper's other way: a whole pass with CFG first.",
+        }
+        threshold = {
+            "default": 0.01,
+            "min": 0.0,
+            "max": 1.0,
+            "step": 0.0001,
+            "tooltip": "From this mean guidance norm (RMS) on a prompt counts as memorized. Every model has its own: "
+            "calibrate it with `ordinary_prompts`. The default is one for the testbed.",
+        }
+        ordinary = {
+            "default": "",
+            "multiline": True,
+            "tooltip": "Calibration: ordinary prompts, one per line (200 for a real model). The threshold is then the "
+            "99th percentile of their norms, 1 % false positives, and the widget is not used. Empty: the widget.",
+        }
+        return {
+            "required": {
+                "model": ("MODEL", {"tooltip": "The model, with all nodes that change its guidance."}),
+                **PROMPTS,
+                "latent_image": ("LATENT", {"tooltip": "One latent image: the size that you work with."}),
+                **SEED,
+                "n_seeds": ("INT", n_seeds),
+                "steps": ("INT", steps),
+                "threshold": ("FLOAT", threshold),
+                **sampler_widgets(),
+                **CFG,
+            },
+            "optional": {
+                "ordinary_prompts": ("STRING", ordinary),
+                "clip": ("CLIP", {"tooltip": "The text encoder, for `ordinary_prompts` only."}),
+            },
+        }
+
+    RETURN_TYPES = ("BOOLEAN", "FLOAT", "STRING", "FLOAT")
+    RETURN_NAMES = ("memorized", "score", "report", "threshold")
+    OUTPUT_TOOLTIPS = (
+        "Whether the score reaches the threshold, for a switch node.",
+        "The mean guidance norm over steps and starts, in RMS.",
+        "The score, the threshold and the norm of every step in words, in RMS and L2.",
+        "The threshold that was used, calibrated or not: connect it to `memorization_threshold`.",
+    )
+    FUNCTION = "detect"
+    CATEGORY = "basin escape"
+    DESCRIPTION = (
+        "Tells whether a prompt is memorized by the guidance norm of the first step (Wen et al.), before anything is "
+        "painted. Mitigation is meant for memorized prompts only."
+    )
+    SEARCH_ALIASES = ["memorization", "detector", "is memorized", "guidance norm", "threshold", "calibrate", "copy"]
+
+    def detect(self, positive, threshold, ordinary_prompts="", clip=None, **sampling):
+        check_single(sampling["latent_image"])
+        check_fixed_steps(sampling["sampler_name"])
+        ordinary = encode_lines(clip, ordinary_prompts)
+        bar = comfy.utils.ProgressBar(1 + len(ordinary))
+        found = first_norms(positive, **sampling)
+        bar.update(1)
+        origin = "the widget's"
+        if ordinary:
+            norms = []
+            for conditioning in ordinary:
+                norms.append(first_norms(conditioning, **sampling).rms)
+                bar.update(1)
+            threshold = calibrated_threshold(norms)
+            origin = f"99th percentile of {len(ordinary)} ordinary prompts"
+        memorized = score(found.rms) >= threshold
+        return memorized, score(found.rms), describe(memorized, found, threshold, origin), threshold
+
+
+def encode_lines(clip, text):
+    """The conditioning of every line that is not empty, as CLIP Text Encode makes it."""
+    prompts = [line.strip() for line in text.splitlines() if line.strip()]
+    if prompts and clip is None:
+        raise ValueError("ordinary_prompts needs a text encoder: connect `clip`, or leave the prompts empty.")
+    return [clip.encode_from_tokens_scheduled(clip.tokenize(prompt)) for prompt in prompts]
+
+
+class FirstNorms(NamedTuple):
+    """Guidance norms of the first steps: timesteps [steps], rms [steps, starts], the elements of a sample."""
+
+    timesteps: Tensor
+    rms: Tensor
+    elements: int
+
+
+def first_norms(positive, model, negative, latent_image, seed, n_seeds, steps, sampler_name, scheduler, cfg):
+    """Of the first `steps` steps under plain CFG, for the starts of a KSampler batch of n_seeds."""
+    # A static transition at 0 is plain CFG with both predictions, at cfg 1 too.
+    guider = build_guider(model, positive, negative, cfg, transition="static", static_percent=0.0)
+    sigmas = comfy.samplers.KSampler(model, SCHEDULE_STEPS, model.load_device, sampler_name, scheduler).sigmas
+    # What follows the last watched step is not needed: samplers leap from there to the end in one model call.
+    sigmas = torch.cat([sigmas[:steps], sigmas.new_zeros(1)])
+    samples = fitting_samples(model, latent_image)[[0] * n_seeds]
+    noise = comfy.sample.prepare_noise(samples, seed)
+    sample_latent(guider, sampler_name, sigmas, noise, samples, latent_image, seed)
+    if not guider.trace.runs:
+        raise ValueError(
+            "There is no guidance to look at: positive and negative must both hold at the start of sampling. Leave out "
+            "Conditioning (Set Timestep Range)."
+        )
+    run = guider.trace.runs[0]
+    return FirstNorms(run.quantity("timestep")[:, 0], rms(run.quantity("guidance_norm"), run.elements), run.elements)
+
+
+def describe(memorized, found, threshold, origin):
+    """The report: verdict, score, threshold, and the mean norm of every step."""
+
+    def in_words(norm):
+        return f"{norm:.4f} RMS ({norm * found.elements**0.5:.2f} L2)"
+
+    steps, starts = found.rms.shape
+    lines = [
+        "memorized" if memorized else "not memorized",
+        f"score: {in_words(score(found.rms))}, mean of {steps} step(s) and {starts} start(s)",
+        f"threshold: {in_words(threshold)}, {origin}",
+    ]
+    for timestep, norm in zip(found.timesteps.tolist(), found.rms.mean(1).tolist(), strict=True):
+        lines.append(f"t = {timestep:.0f}: {in_words(norm)}")
+    return "\n".join(lines)
