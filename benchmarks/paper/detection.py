@@ -122,6 +122,28 @@ def units(name: str, size: Size) -> list[dict]:
     return rows
 
 
+def calibration(name: str, size: Size) -> list[dict]:
+    """A gate at a multiple of the highest first norm in one batch of one ordinary prompt, judged on the held-out half.
+
+    Every ordinary caption of the tuning half in turn: mean over them, and the worst and the best of them.
+    """
+    batches, ordinary, memorized = (
+        scores(name, kind, half, size.steps, size)[:, :, 0]
+        for kind, half in (("ordinary", "tuning"), ("ordinary", "held_out"), ("memorized", "held_out"))
+    )
+    rows = []
+    for factor in (1.5, 2.0, 2.5):
+        row: dict = {"factor": factor}
+        thresholds = factor * batches.max(1)
+        for label, shares in {
+            "ordinary passed": np.array([(ordinary < threshold).mean() for threshold in thresholds]),
+            "memorized caught": np.array([(memorized >= threshold).mean() for threshold in thresholds]),
+        }.items():
+            row[label] = (float(shares.mean()), float(shares.min()), float(shares.max()))
+        rows.append(row)
+    return rows
+
+
 def gate(name: str, size: Size) -> float:
     """A memorization threshold (RMS): halfway, on a log scale, between ordinary and memorized of the tuning half."""
     ordinary, memorized = (

@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from . import figures, page, plots
 from .cost import cost_rows
-from .detection import gate, roc, units
+from .detection import calibration, gate, roc, units
 from .oracle import error_rows
 from .plan import Size
 from .table import main_rows, trade_off
@@ -34,7 +34,7 @@ def one_testbed(name: str, size: Size, target: Path) -> dict[str, str]:
     merit = {kind: main_rows(name, kind, threshold, size) for kind in ("memorized", "ordinary")}
     curves = trade_off(name, size)
     errors, detection, cost = error_rows(name, size), roc(name, size), cost_rows(name, size)
-    first = units(name, size)
+    first, calibrated = units(name, size), calibration(name, size)
     rows = merit["memorized"] + merit["ordinary"]
     for file, found in {
         "table": rows,
@@ -42,6 +42,7 @@ def one_testbed(name: str, size: Size, target: Path) -> dict[str, str]:
         "detection": detection,
         "cost": cost,
         "gate_units": first,
+        "gate_calibration": calibrated,
     }.items():
         page.write_csv(found, target / f"{file}.csv")
     page.write_json({"gate": threshold, "static transitions": curves}, target / "trade_off.json")
@@ -55,6 +56,7 @@ def one_testbed(name: str, size: Size, target: Path) -> dict[str, str]:
     tables[f"{name} cost"] = page.markdown(cost, ["setting", "model calls", "seconds", "plain CFG = 1"])
 
     tables[f"{name} units"] = page.markdown(first, ["unit", "testbed", "ordinary", "memorized"], 4)
+    tables[f"{name} calibration"] = page.markdown(calibrated, ["factor", "ordinary passed", "memorized caught"])
     for draw in figures.PAPER:
         draw(name, size, target)
     plots.oracle_error(name, size, target)
