@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from typing import Any
 
 try:
@@ -17,28 +16,35 @@ EVENT = "basin_escape.curve"
 SECONDS_BETWEEN_MESSAGES = 0.05
 
 
-def live_curve(node_id: str | None) -> Callable[[RunTrace, bool], None] | None:
-    """A listener for the traces of node `node_id` that tells the page, at most twenty times a second.
-
-    None where there is no server or no node. Where no page listens, a call costs a look-up.
-    """
+def live_curve(node_id: str | None) -> "LiveCurve | None":
+    """A listener for the traces of node `node_id`; None where there is no server or no node."""
     if PromptServer is None or node_id is None:
         return None
-    server = PromptServer.instance
-    current, told, last = None, 0, -math.inf
+    return LiveCurve(node_id, PromptServer.instance)
 
-    def tell(run: RunTrace, ended: bool) -> None:
-        nonlocal current, told, last
-        if server.client_id not in server.sockets:
-            return
-        if run is not current:
-            current, told = run, 0
-        now = time.monotonic()
-        if ended or now - last >= SECONDS_BETWEEN_MESSAGES:
-            server.send_sync(EVENT, {"node": node_id, **message(run, told, ended)}, server.client_id)
-            told, last = len(run.observations), now
 
-    return tell
+class LiveCurve:
+    """Tells the page of a run, at most twenty times a second, and nobody where no page listens."""
+
+    def __init__(self, node_id: str, server: Any):
+        self.node_id, self.server = node_id, server
+        self.current, self.told, self.last = None, 0, -math.inf
+
+    def due(self) -> bool:
+        return self._heard() and time.monotonic() - self.last >= SECONDS_BETWEEN_MESSAGES
+
+    def _heard(self) -> bool:
+        return self.server.client_id in self.server.sockets
+
+    def __call__(self, run: RunTrace, ended: bool) -> None:
+        if run is not self.current:
+            self.current, self.told = run, 0
+        steps = len(run.observations)
+        if self._heard() and (ended or steps > self.told):
+            data = {"node": self.node_id, **message(run, self.told, ended)}
+            self.server.send_sync(EVENT, data, self.server.client_id)
+            self.told = steps
+        self.last = time.monotonic()
 
 
 def message(run: RunTrace, first: int, ended: bool) -> dict[str, Any]:

@@ -16,15 +16,7 @@ CONDITIONAL = "conditional only"
 
 def per_sample(values: Tensor, like: Tensor) -> Tensor:
     """Shape `values` [batch] so that it broadcasts against `like` [batch, ...], on the device of `like`."""
-    return values.to(like.device).view(-1, *[1] * (like.ndim - 1))
-
-
-def guidance(cond: Tensor, uncond: Tensor, sigma: Tensor) -> Tensor:
-    """delta = (D_u - D_c) / sigma.
-
-    For eps- and v-prediction this is eps_c - eps_u exactly, for flow models the difference of velocities.
-    """
-    return (uncond - cond) / per_sample(sigma, cond)
+    return values.to(like.device, non_blocking=True).view(-1, *[1] * (like.ndim - 1))
 
 
 def norm(values: Tensor) -> Tensor:
@@ -40,11 +32,11 @@ def rms(l2: Tensor, elements: int) -> Tensor:
 def prediction_norms(x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor) -> Tensor:
     """Norms of the guidance, of the conditional and of the unconditional noise prediction: [3, batch].
 
-    The noise that a denoised prediction D implies is (x - D) / sigma, the velocity for flow models
-    (the curves of Figures 2 and 3).
+    The guidance is (D_u - D_c) / sigma: eps_c - eps_u exactly for eps- and v-prediction, the difference of the
+    velocities for flow models. Likewise the noise that a denoised prediction D implies is (x - D) / sigma (the curves
+    of Figures 2 and 3).
     """
-    sigma = sigma.float()
-    return torch.stack([norm(guidance(cond, uncond, sigma)), norm(x - cond) / sigma, norm(x - uncond) / sigma])
+    return torch.stack([norm(uncond - cond), norm(x - cond), norm(x - uncond)]) / sigma.float()
 
 
 def pull(cond: Tensor, uncond: Tensor, target: Tensor) -> Tensor:
@@ -63,7 +55,7 @@ def zero_guidance(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
 
 def opposite_guidance(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
     """D_u - scale (D_c - D_u): equation 5, with scale > 0."""
-    return uncond - scale * (cond - uncond)
+    return torch.lerp(uncond, cond, -scale)
 
 
 def conditional_only(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:

@@ -52,11 +52,10 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         empty = self.conds.get("unconditional")
         if run.unguided(timestep, self.conds["positive"], empty or self.conds["negative"]):
             return super().predict_noise(x, timestep, model_options, seed)
-        if run.settings.transition == STATIC and (self.skip_unused_pass or empty):
-            level = timestep[0].item()
-            run.place(level)
-            if self.skip_unused_pass and self._may_skip(run, model_options):
-                return self._one_pass(run, level, x, timestep, model_options)
+        # Which passes to run is decided here, so that the noise level must be known here.
+        run.place(timestep.cpu() if self.skip_unused_pass or empty else timestep)
+        if self.skip_unused_pass and self._may_skip(run, model_options):
+            return self._one_pass(run, x, timestep, model_options)
         if empty and run.active and not run.on.all():
             return self._with_unconditional(run, x, timestep, model_options, seed)
 
@@ -78,7 +77,7 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         uncond_wanted = model_options.get("disable_cfg1_optimization", False)
         return run.skippable(uncond_wanted) and not any(key in model_options for key in WORKS_ON_BOTH)
 
-    def _one_pass(self, run: Run, level: float, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
+    def _one_pass(self, run: Run, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
         """Let the one prediction that is used stand for both: every hook of the host still has its call."""
         if run.settings.before_transition == CONDITIONAL:
             used = self.conds["positive"]
@@ -86,7 +85,7 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         else:
             used = self.conds.get("unconditional", self.conds["negative"])
             prediction = self._predict_negative(used, x, timestep, model_options)
-        run.skip(level)
+        run.skip(timestep)
         options = set_model_options_post_cfg_function(model_options.copy(), lambda args: prediction)
         return comfy.samplers.cfg_function(
             self.inner_model,

@@ -57,7 +57,10 @@ def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
         cond, uncond = args["cond_denoised"], args[f"{negative}_denoised"]
         if cond is uncond:  # the pack's guider ran one pass and hands it over in place of both
             return args["denoised"]
+        sampling.run.place(args["sigma"])
         sampling.run.observe(args["input"], cond, uncond, args["sigma"], cfg)
+        if not announced:
+            sampling.run.record()
         return sampling.run.apply(args["denoised"], cond, uncond)
 
     patched = model.clone()

@@ -19,14 +19,15 @@ from .guidance import (
     scale_before_transition,
 )
 from .settings import BY_IMAGE, DYNAMIC, ESCAPE, STATIC, Settings
-from .trace import RunTrace
+from .trace import QUANTITIES, Listener, RunTrace
 from .transition import FallsShort, FirstLocalMinimum, Observations, TimestepScale, ascending, reached
 
 
 class Run:
-    """State of one run. Its decisions live in CPU tensors [batch]; a model call costs one copy to the CPU.
+    """State of one run. What decides is a mask [batch]: on the CPU, or where only the noise level counts, beside it.
 
-    In every model call, first `observe` the predictions, then `apply` the decision to the host's result.
+    In every model call, first `place` it, then `observe` the predictions, then `apply` the decision to the host's
+    result. What was observed stays on the model's device until a decision, a listener or the trace asks for it.
 
     percent_to_sigma  the host's, of the model's noise schedule
     batch             number of samples
@@ -44,12 +45,12 @@ class Run:
         elements: int,
         sigmas: Sequence[float] | None,
         cfg: float,
-        listener: Callable[[RunTrace, bool], None] | None = None,
+        listener: Listener | None = None,
     ):
         self.settings = settings
         self.timestep = TimestepScale(percent_to_sigma)
         static_sigmas = [percent_to_sigma(percent) for percent in settings.static_percents]
-        self.static_sigma = torch.tensor(static_sigmas, dtype=torch.float64).expand(batch)
+        self.static_sigma = torch.tensor(static_sigmas).expand(batch)
         self.latest_sigma = percent_to_sigma(settings.latest_percent)
         self.passes_through = sigmas is not None and ascending(sigmas)
         self.observes = Observations(sigmas)
@@ -57,12 +58,16 @@ class Run:
         self.falls_short = FallsShort()
         self.target = None  # the first conditional prediction
         self.on = torch.full((batch,), self.passes_through or not settings.mitigates)
-        self.trace = RunTrace(
+        self.gate_pending = settings.memorization_threshold > 0
+        self.calls: list[tuple[Tensor, float]] = []  # sigma, norms and pull [5, batch] on the model's device, and cfg
+        self.steps: list[tuple[Tensor, Tensor, float]] = []  # of the observations among them: the same, and the mask
+        self._trace = RunTrace(
             settings,
             cfg,
             elements,
             transition_step=torch.full((batch,), -1),
             gated=torch.zeros(batch, dtype=torch.bool),
+            observations=torch.empty(0, len(QUANTITIES), batch),
         )
         self.listener = listener
         self.warned = False
@@ -73,12 +78,20 @@ class Run:
         return self.settings.mitigates and not self.passes_through
 
     @property
-    def gate_pending(self) -> bool:
-        """Whether the next observation decides which samples are memorized."""
-        return self.settings.memorization_threshold > 0 and not self.trace.observations
+    def trace(self) -> RunTrace:
+        """Everything observed so far."""
+        self.record()
+        return self._trace
+
+    def place(self, sigma: Tensor) -> None:
+        """Decide what depends on the noise level alone, sigma [batch], on its device: a static transition."""
+        if self.active and self.settings.transition == STATIC:
+            self.on = reached(sigma, self.static_sigma.to(sigma.device, non_blocking=True))
+            if self.settings.memorization_threshold:
+                self.on = self.on | self._trace.gated.to(sigma.device, non_blocking=True)
 
     def observe(self, x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor, cfg: float) -> None:
-        """Decide for every sample whether CFG acts in this model call, and record it if it observes.
+        """Watch the predictions of this model call, and decide for every sample whether CFG acts in it.
 
         x, cond, uncond [batch, ...]: the noisy input and its two denoised predictions; sigma [batch].
         """
@@ -87,24 +100,39 @@ class Run:
         if self.target is None or self.target.shape != cond.shape:  # some samplers change the size on the way
             self.target = cond.clone()
         norms, pulls = prediction_norms(x, cond, uncond, sigma), pull(cond, uncond, self.target)
-        seen = torch.cat([norms, pulls[None], sigma.float()[None]]).cpu()
-        level = seen[4, 0].item()
-        observed = self.observes(level)
-        if observed and self.active:
-            self._decide(seen[0], cfg * seen[3], level)
-        self.place(level)
-        if observed:
-            self._record(level, seen[:3], seen[3], cfg)
+        self._keep(torch.cat([sigma.float()[None], norms, pulls[None]]), cfg)
+        if self.active and (self.gate_pending or (self.settings.transition in BY_IMAGE and not self.on.all())):
+            self._settle()
 
-    def place(self, sigma: float) -> None:
-        """A static transition depends on the noise level alone, so the decision of a call is known before it."""
-        if self.active and self.settings.transition == STATIC:
-            self.on = self.trace.gated | reached(sigma, self.static_sigma)
+    def skip(self, sigma: Tensor) -> None:
+        """Note a call with one prediction only: a gap in the curves."""
+        self._keep(torch.cat([sigma.float()[None], sigma.new_full((4, len(sigma)), math.nan)]), math.nan)
+
+    def _keep(self, seen: Tensor, cfg: float) -> None:
+        self.calls.append((seen, cfg))
+        if self.listener is not None and self.listener.due():
+            self.listener(self.trace, False)
+
+    def _settle(self) -> None:
+        """Follow the rule through the calls since the last time, in one copy from the model's device."""
+        if not self.calls:
+            return
+        seen, cfgs = zip(*self.calls, strict=True)
+        self.calls = []
+        for row, cfg in zip(torch.stack(seen).cpu(), cfgs, strict=True):
+            level = row[0, 0].item()
+            observed = self.observes(level)
+            if observed and self.active:
+                self._decide(row[1], cfg * row[4], level)
+            self.place(row[0])
+            if observed:
+                self.steps.append((row, self.on, cfg))
 
     def _decide(self, d: Tensor, guided_pull: Tensor, sigma: float) -> None:
         if self.gate_pending:
-            self.trace.gated = rms(d, self.trace.elements) < self.settings.memorization_threshold
-            self.on = self.trace.gated
+            self.gate_pending = False
+            self._trace.gated = rms(d, self._trace.elements) < self.settings.memorization_threshold
+            self.on = self._trace.gated
         if self.settings.transition == DYNAMIC:
             self.on = self.on | self.found_minimum(d)
         if self.settings.transition == ESCAPE:
@@ -112,32 +140,39 @@ class Run:
         if self.settings.transition in BY_IMAGE:
             self.on = self.on | reached(sigma, self.latest_sigma)
 
-    def _record(self, sigma: float, norms: Tensor, pulls: Tensor, cfg: float) -> None:
-        if self.active:
-            step = len(self.trace.observations)
-            first_on = self.on & (self.trace.transition_step < 0)
-            self.trace.transition_step = torch.where(first_on, step, self.trace.transition_step)
+    def record(self) -> None:
+        """Bring the trace up to date."""
+        self._settle()
+        if not self.steps:
+            return
+        rows, on, cfgs = zip(*self.steps, strict=True)
+        self.steps = []
+        rows, on = torch.stack(rows), torch.stack(on)
+        timestep = torch.tensor([self.timestep(level) for level in rows[:, 0, 0].tolist()])[:, None].expand(on.shape)
         before = scale_before_transition(self.settings.before_transition, self.settings.opposite_scale)
-        level = torch.tensor([[sigma], [self.timestep(sigma)]]).expand(2, len(self.on))
-        scale = torch.where(self.on, cfg, before)[None]
-        self.trace.observations.append(torch.cat([level, norms, scale, pulls[None]]))
-        if self.listener is not None:
-            self.listener(self.trace, False)
+        scale = torch.where(on, torch.tensor(cfgs)[:, None], before)
+        sigma, *norms, pulls = rows.unbind(1)
+        self._trace.add(torch.stack([sigma, timestep, *norms, scale, pulls], dim=1), on & self.active)
+
+    @property
+    def unanimous(self) -> bool | None:
+        """Whether CFG acts, where the host knows it and it is the same for every sample."""
+        if not self.on.is_cpu:
+            return None
+        return True if self.on.all() else None if self.on.any() else False
 
     def select(self, after: Tensor, before: Tensor) -> Tensor:
         """`after` for the samples under CFG, `before` for the others, bit for bit: [batch, ...]."""
-        if self.on.all():
-            return after
-        if not self.on.any():
-            return before
-        return torch.where(per_sample(self.on, after), after, before)
+        if self.unanimous is None:
+            return torch.where(per_sample(self.on, after), after, before)
+        return after if self.unanimous else before
 
     def apply(self, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
         """The result of this call: the host's `denoised` where CFG acts, the rule's where it does not yet.
 
         denoised, cond, uncond and the result are [batch, ...].
         """
-        if self.on.all():
+        if self.unanimous:
             return denoised
         before = BEFORE_TRANSITION[self.settings.before_transition]
         return self.select(denoised, before(cond, uncond, self.settings.opposite_scale))
@@ -156,12 +191,6 @@ class Run:
             and needed != OPPOSITE
             and not (needed == CONDITIONAL and uncond_wanted)
         )
-
-    def skip(self, sigma: float) -> None:
-        """Record a call with one prediction only: a gap in the curves."""
-        if self.observes(sigma):
-            gap = torch.full((4, len(self.on)), math.nan)
-            self._record(sigma, gap[:3], gap[3], math.nan)
 
     def unguided(self, sigma: Tensor, *conds: list[dict] | None) -> bool:
         """Whether one of the conditionings has no prediction in this call; says so once.

@@ -28,5 +28,5 @@ def side_by_side(runs: list[RunTrace]) -> RunTrace:
         settings=replace(runs[0].settings, static_percent=percents),
         transition_step=torch.cat([run.transition_step for run in runs]),
         gated=torch.cat([run.gated for run in runs]),
-        observations=[torch.cat(rows, dim=1) for rows in zip(*(run.observations for run in runs), strict=True)],
+        observations=torch.cat([run.observations for run in runs], dim=2),
     )

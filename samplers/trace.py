@@ -3,9 +3,8 @@
 import json
 import math
 from collections import deque
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -24,7 +23,7 @@ QUANTITIES = ("sigma", "timestep", "guidance_norm", "conditional_norm", "uncondi
 class RunTrace:
     """One sampling run of a batch.
 
-    observations     one [7, batch] float32 tensor per observed step, rows as in QUANTITIES; NaN where a pass
+    observations     [steps, 7, batch] float32: of every observed step the rows of QUANTITIES; NaN where a pass
                      was skipped. The norms are L2; `scale` is the guidance scale that was applied (NaN
                      where the host does not tell its own); `pull` is towards the first conditional prediction.
     transition_step  [batch] int: the observation from which CFG acted, -1 for never
@@ -37,11 +36,18 @@ class RunTrace:
     elements: int
     transition_step: Tensor
     gated: Tensor
-    observations: list[Tensor] = field(default_factory=list)
+    observations: Tensor
 
     def quantity(self, name: str) -> Tensor:
         """[steps, batch] values of one of QUANTITIES."""
-        return torch.stack([rows[QUANTITIES.index(name)] for rows in self.observations])
+        return self.observations[:, QUANTITIES.index(name)]
+
+    def add(self, observations: Tensor, under_cfg: Tensor) -> None:
+        """Take in further observations, [steps, 7, batch], and where a switch has been made in them, [steps, batch]."""
+        first = len(self.observations) + under_cfg.int().argmax(0)
+        switches = under_cfg.any(0) & (self.transition_step < 0)
+        self.transition_step = torch.where(switches, first, self.transition_step)
+        self.observations = torch.cat([self.observations, observations])
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -74,29 +80,38 @@ class RunTrace:
             elements,
             transition_step,
             gated,
-            list(rows.unbind(1)),
+            rows.movedim(0, 1),
         )
 
 
+class Listener(Protocol):
+    """Somebody who watches runs while they sample."""
+
+    def due(self) -> bool:
+        """Whether to be told now: only then are the numbers fetched from the model's device."""
+        ...
+
+    def __call__(self, run: RunTrace, ended: bool) -> None:
+        """Called after model calls in which it was due, and at the end of a run."""
+        ...
+
+
 class GuidanceTrace:
-    """A handle that collects the runs of one node, newest last; the oldest leave after RUNS_KEPT.
+    """A handle that collects the runs of one node, newest last; the oldest leave after RUNS_KEPT."""
 
-    listener  is told of a run whenever it has a further observation, and once more, with True, at its end
-    """
-
-    def __init__(self, runs: list[RunTrace] | None = None, listener: Callable[[RunTrace, bool], None] | None = None):
+    def __init__(self, runs: list[RunTrace] | None = None, listener: Listener | None = None):
         self._runs = deque(runs or [], maxlen=RUNS_KEPT)
         self.listener = listener
 
     @property
     def runs(self) -> list[RunTrace]:
         """The runs that had guidance to observe."""
-        return [run for run in self._runs if run.observations]
+        return [run for run in self._runs if len(run.observations)]
 
     def append(self, run: RunTrace) -> None:
         """Keep a run that has ended (where the host does not tell when one ends: that has begun)."""
         self._runs.append(run)
-        if self.listener is not None and run.observations:
+        if self.listener is not None and len(run.observations):
             self.listener(run, True)
 
     def to_json(self) -> str:

@@ -106,10 +106,9 @@ def test_a_run_of_faults_can_still_be_looked_at(testbed, fault, steps, recwarn):
     """One image of two broke, or none had a norm: the picture is drawn, and nothing is said on the way."""
     _, run = testbed.guided(Settings(), MEMORIZED, steps=steps)
     for broken in (slice(0, 1), slice(None)):
-        rows = [row.clone() for row in run.observations]
-        for row in rows:
-            row[2:5, broken] = fault
-        damaged = replace(run, observations=rows)
+        observations = run.observations.clone()
+        observations[:, 2:5, broken] = fault
+        damaged = replace(run, observations=observations)
         for x_axis in X_AXES:
             plot = picture(draw_runs([damaged], "guidance norm", x_axis, 320, 256, "light"))
             assert plot.isfinite().all() and plot.std() > 0.01

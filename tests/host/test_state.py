@@ -117,8 +117,9 @@ def test_the_trace_is_bounded_and_holds_numbers_only(testbed):
     for steps in range(1, RUNS_KEPT + 3):
         samples = testbed.stock(MEMORIZED, model=patched, steps=steps)
     assert [len(run.observations) for run in trace.runs] == list(range(3, RUNS_KEPT + 3))
-    held = [tensor for run in trace.runs for tensor in (*run.observations, run.transition_step, run.gated)]
-    assert max(tensor.numel() for tensor in held) == 6 * len(samples)
+    for run in trace.runs:
+        assert run.observations.shape[1:] == (6, len(samples))
+        assert run.transition_step.shape == run.gated.shape == (len(samples),)
 
 
 def test_a_finished_run_lets_its_latents_go(testbed):

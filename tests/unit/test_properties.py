@@ -101,7 +101,9 @@ def test_the_rule_is_the_rule_in_plain_python(data, chosen, sampling, batch):
     run = Run(chosen, percent_to_sigma, batch, 4, schedule, CFG)
     acts = []
     for sigma, norms in zip(calls, rows, strict=True):
-        run.observe(*predictions(norms, sigma), torch.full((batch,), sigma), CFG)
+        level = torch.full((batch,), sigma)
+        run.place(level)
+        run.observe(*predictions(norms, sigma), level, CFG)
         acts.append(run.on.tolist())
     seen = observed(calls, rows)
     for sample in range(batch):
@@ -128,9 +130,11 @@ def test_a_sample_that_breaks_changes_no_other(data, chosen, sampling):
         if call >= broken_from:
             cond[1] = torch.tensor(fault)
         host = uncond + CFG * (cond - uncond)
+        whole.place(torch.full((3,), sigma))
         whole.observe(x, cond, uncond, torch.full((3,), sigma), CFG)
         samples = whole.apply(host, cond, uncond)
         two = [0, 2]
+        alone.place(torch.full((2,), sigma))
         alone.observe(x[two], cond[two], uncond[two], torch.full((2,), sigma), CFG)
         assert torch.equal(samples[two], alone.apply(host[two], cond[two], uncond[two]))
     assert torch.equal(whole.trace.transition_step[[0, 2]], alone.trace.transition_step)

@@ -26,7 +26,9 @@ def call(run, norms, sigma):
     x, uncond = torch.zeros(batch, 4), torch.full((batch, 4), 1.0)
     cond = uncond - torch.tensor(norms)[:, None] * sigma / 2  # norm of four equal elements: twice one of them
     host = torch.full((batch, 4), 99.0)
-    run.observe(x, cond, uncond, torch.full((batch,), sigma), CFG)
+    level = torch.full((batch,), sigma)
+    run.place(level)
+    run.observe(x, cond, uncond, level, CFG)
     result = run.apply(host, cond, uncond)
     under_cfg = (result == host).all(1)
     assert (under_cfg | (result == uncond).all(1)).all()
@@ -123,7 +125,7 @@ def test_off_changes_nothing_and_records():
 def test_an_ascending_schedule_passes_through():
     run = make_run(Settings(), sigmas=SCHEDULE[::-1])
     assert [call(run, [1.0], sigma) for sigma in (2.0, 4.0, 10.0)] == [[True]] * 3
-    assert not run.active and run.trace.observations == []
+    assert not run.active and len(run.trace.observations) == 0
 
 
 def test_between_observations_the_decision_holds():
@@ -171,14 +173,14 @@ def test_a_sample_that_breaks_leaves_its_neighbours_alone(bad):
 )
 def test_only_a_pass_that_nobody_uses_is_skippable(settings, uncond_wanted, skippable):
     run = make_run(settings)
-    run.place(10.0)
+    run.place(torch.tensor([10.0]))
     assert run.skippable(uncond_wanted) is skippable
 
 
 def test_a_skipped_pass_leaves_a_gap_in_the_curves():
     run = make_run(Settings("static"))
-    run.place(10.0)
-    run.skip(10.0)
+    run.place(torch.tensor([10.0]))
+    run.skip(torch.tensor([10.0]))
     call(run, [1.0], 5.0)
     assert run.trace.quantity("sigma").flatten().tolist() == [10.0, 5.0]
     assert run.trace.quantity("guidance_norm").isnan().flatten().tolist() == [True, False]

@@ -11,7 +11,7 @@ def make_trace_of_run(cfg=7.5, value=0.0):
     observations = torch.rand(2, len(QUANTITIES), 2)
     observations[0, 0], observations[1, 2] = value, math.nan
     settings = Settings("static", "opposite guidance", 3.0)
-    return RunTrace(settings, cfg, 768, torch.tensor([1, -1]), torch.tensor([False, True]), list(observations))
+    return RunTrace(settings, cfg, 768, torch.tensor([1, -1]), torch.tensor([False, True]), observations)
 
 
 def assert_same(one, other):
@@ -59,7 +59,8 @@ def test_the_oldest_runs_leave():
 
 
 def test_a_run_without_guidance_is_no_run():
-    trace = GuidanceTrace([RunTrace(Settings("off"), 1.0, 4, torch.tensor([-1]), torch.tensor([False]))])
+    nothing = torch.empty(0, len(QUANTITIES), 1)
+    trace = GuidanceTrace([RunTrace(Settings("off"), 1.0, 4, torch.tensor([-1]), torch.tensor([False]), nothing)])
     assert trace.runs == [] and json.loads(trace.to_json())["runs"] == []
 
 
