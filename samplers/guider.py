@@ -52,8 +52,8 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         empty = self.conds.get("unconditional")
         if run.unguided(timestep, self.conds["positive"], empty or self.conds["negative"]):
             return super().predict_noise(x, timestep, model_options, seed)
-        # Which passes to run is decided here, so that the noise level must be known here.
-        run.place(timestep.cpu() if self.skip_unused_pass or empty else timestep)
+        chooses_passes = run.settings.transition == STATIC and (self.skip_unused_pass or empty)
+        run.place(timestep.cpu() if chooses_passes else timestep)
         if self.skip_unused_pass and self._may_skip(run, model_options):
             return self._one_pass(run, x, timestep, model_options)
         if empty and run.active and not run.on.all():

@@ -29,7 +29,7 @@ class TimestepScale:
     less than a timestep for the schedules of ComfyUI's models. The host takes its time for each level.
     """
 
-    CELLS = 40
+    CELLS = 64
 
     def __init__(self, percent_to_sigma: Callable[[float], float]):
         percents = [0.5 + 0.5 * cos(pi * (cell + 0.5) / self.CELLS) for cell in range(self.CELLS)]

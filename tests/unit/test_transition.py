@@ -135,8 +135,9 @@ def test_a_timestep_is_the_percent_that_is_left(percent_to_sigma):
 
 def test_a_noise_level_that_holds_for_some_percents_counts_from_when_it_is_reached():
     timestep = TimestepScale(lambda percent: max(0.25, 1 - percent))
-    for sigma, expected in ((0.9, 900), (0.5, 500), (0.25, 250)):
-        assert timestep(sigma) == pytest.approx(expected, abs=3)
+    cell = 500 * math.pi / TimestepScale.CELLS  # between two levels that the host was asked for, half way
+    for sigma, expected, tolerance in ((0.9, 900, 0.5), (0.5, 500, 0.5), (0.25, 250, cell)):
+        assert timestep(sigma) == pytest.approx(expected, abs=tolerance)
     assert timestep(0.0) == 0.0
 
 
