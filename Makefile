@@ -30,7 +30,11 @@ format: .venv/installed
 	$(BIN)/ruff format
 
 bench: .venv/installed
+ifdef COMFYUI_PATH
+	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH):benchmarks" "$(COMFYUI_PYTHON)" benchmarks/overhead.py overhead-checkout.json
+else
 	$(BIN)/python benchmarks/overhead.py
+endif
 
 # The paper's tables and figures on the testbeds; ARGS may be --quick.
 bench-paper: .venv/installed
