@@ -1,8 +1,9 @@
 """`make bench`: what the nodes cost beside stock CFG, and what the hook costs without a model.
 
 Every round samples each variant once, in turn; a ratio is that of one round, and the table shows the median of the
-ratios and their spread. Times are processor time on one thread, which other programs disturb least. With random weights the UNet's transition falls anywhere, but costs what any transition costs.
-The results go to benchmarks/results/overhead.json, or to the name that is given.
+ratios and their spread. Times are processor time on one thread, which other programs disturb least. With random
+weights the UNet's transition falls anywhere, but costs what any transition costs. The results go to
+benchmarks/results/overhead.json, or to the name that is given.
 """
 
 import json
@@ -147,12 +148,13 @@ def hook(settings: Settings, shape: tuple, calls: int) -> float:
     return (time.process_time() - started) / calls
 
 
-def one_pass(shape: tuple) -> float:
+def one_pass(shape: tuple, calls: int) -> float:
     """Seconds for the difference of two latents and its norm."""
     x, cond = torch.randn(shape), torch.randn(shape)
     started = time.process_time()
-    norm(x - cond)
-    return time.process_time() - started
+    for _ in range(calls):
+        norm(x - cond)
+    return (time.process_time() - started) / calls
 
 
 def hooks() -> dict:
@@ -163,7 +165,9 @@ def hooks() -> dict:
     for shape in LATENTS:
         calls, name = (5 if torch.Size(shape).numel() > 1_000_000 else 50), "x".join(map(str, shape))
         # Interleaved, because a busy machine is slower at some times than at others.
-        runs = [[one_pass(shape), *(hook(settings, shape, calls) for settings in chosen.values())] for _ in range(10)]
+        runs = [
+            [one_pass(shape, calls), *(hook(settings, shape, calls) for settings in chosen.values())] for _ in range(10)
+        ]
         microseconds = [statistics.median(column) * 1e6 for column in zip(*runs, strict=True)]
         rows[name] = dict(zip(["one pass", *chosen], microseconds, strict=True))
         print(f"| {name} | {' | '.join(f'{value:.0f} us' for value in microseconds)} |")

@@ -90,11 +90,11 @@ def reachable(*roots):
 
 
 def assert_numbers_only(*roots):
-    """Nothing but six numbers per sample and step outlives a run: no latents, no model, no arguments of a hook."""
+    """Nothing but seven numbers per sample and step outlives a run: no latents, no model, no arguments of a hook."""
     values = reachable(*roots)
     tensors = [value for value in values if isinstance(value, torch.Tensor)]
     assert tensors and all(tensor.device.type == "cpu" for tensor in tensors)
-    assert all(tensor.untyped_storage().nbytes() <= 4 * 6 * BATCH * STEPS for tensor in tensors)
+    assert all(tensor.untyped_storage().nbytes() <= 4 * 7 * BATCH * STEPS for tensor in tensors)
     assert not any(tensor.requires_grad for tensor in tensors)
     assert not any(isinstance(value, torch.nn.Module) or hasattr(value, "model_options") for value in values)
 

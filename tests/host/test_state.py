@@ -9,7 +9,7 @@ import torch
 from basin_escape.samplers.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.model_patch import patch_model
 from basin_escape.samplers.settings import Settings
-from basin_escape.samplers.trace import RUNS_KEPT, GuidanceTrace
+from basin_escape.samplers.trace import QUANTITIES, RUNS_KEPT, GuidanceTrace
 
 from .conftest import MEMORIZED, OTHER, run_guider
 
@@ -118,7 +118,7 @@ def test_the_trace_is_bounded_and_holds_numbers_only(testbed):
         samples = testbed.stock(MEMORIZED, model=patched, steps=steps)
     assert [len(run.observations) for run in trace.runs] == list(range(3, RUNS_KEPT + 3))
     for run in trace.runs:
-        assert run.observations.shape[1:] == (6, len(samples))
+        assert run.observations.shape[1:] == (len(QUANTITIES), len(samples))
         assert run.transition_step.shape == run.gated.shape == (len(samples),)
 
 

@@ -15,7 +15,9 @@ def run_static(percents, norms):
     states = []
     for sigma in SCHEDULE[:-1]:
         cond = -torch.tensor(norms)[:, None].expand(-1, 4) * sigma / 2
-        run.observe(torch.zeros(len(norms), 4), cond, torch.zeros(len(norms), 4), torch.full((len(norms),), sigma), 7.5)
+        level = torch.full((len(norms),), sigma)
+        run.place(level)
+        run.observe(torch.zeros(len(norms), 4), cond, torch.zeros(len(norms), 4), level, 7.5)
         states.append(run.on.tolist())
     return run.trace, [list(sample) for sample in zip(*states, strict=True)]
 
