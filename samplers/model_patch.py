@@ -92,19 +92,19 @@ def _start_run(args: dict, options: dict, settings: Settings, cfg: float, listen
 def _sampling_by_conditioning() -> Callable[[dict], SimpleNamespace]:
     """Tell runs apart on a host that does not announce them.
 
-    The host prepares the conditioning anew for every run, so another conditioning object is another run; so is
+    The host prepares the conditioning anew for every run, so another conditioning object is another run, which is gone with it; so is
     a rise of the noise level to or above the first one of the run.
     """
-    current = SimpleNamespace(run=None)
-    prepared, first, last = None, math.inf, math.inf
+    samplings = weakref.WeakKeyDictionary()
+    first, last = math.inf, math.inf
 
     def sampling(args: dict) -> SimpleNamespace:
-        nonlocal current, prepared, first, last
+        nonlocal first, last
         conds = next(iter(args["cond"][0]["model_conds"].values()), args["model"])
         sigma = args["sigma"].max().item()
-        if prepared is None or prepared() is not conds or last < first <= sigma:
-            current, prepared, first = SimpleNamespace(run=None), weakref.ref(conds), sigma
+        if conds not in samplings or last < first <= sigma:
+            samplings[conds], first = SimpleNamespace(run=None), sigma
         last = sigma
-        return current
+        return samplings[conds]
 
     return sampling
