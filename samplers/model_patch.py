@@ -92,8 +92,8 @@ def _start_run(args: dict, options: dict, settings: Settings, cfg: float, listen
 def _sampling_by_conditioning() -> Callable[[dict], SimpleNamespace]:
     """Tell runs apart on a host that does not announce them.
 
-    The host prepares the conditioning anew for every run, so another conditioning object is another run, which is gone with it; so is
-    a rise of the noise level to or above the first one of the run.
+    The host prepares the conditioning anew for every run, so another conditioning object is another run, and a run
+    goes with it; so is a rise of the noise level to or above the first one of the run another run.
     """
     samplings = weakref.WeakKeyDictionary()
     first, last = math.inf, math.inf
