@@ -71,10 +71,10 @@ def test_a_difference_counts_beyond_its_band():
 
 
 def run(settings=ZERO_GUIDANCE, batch=2, norm=2.0, timesteps=TIMESTEPS, elements=4, transition=-1):
-    rows = [torch.tensor([t / 100, t, norm, norm + 2, norm + 4, 0.0])[:, None].expand(6, batch) for t in timesteps]
-    return RunTrace(
-        settings, 7.5, elements, torch.full((batch,), transition), torch.zeros(batch, dtype=torch.bool), rows
-    )
+    rows = torch.tensor([[t / 100, t, norm, norm + 2, norm + 4, 0.0, 0.0] for t in timesteps])
+    gated = torch.zeros(batch, dtype=torch.bool)
+    observations = rows[:, :, None].expand(-1, -1, batch)
+    return RunTrace(settings, 7.5, elements, torch.full((batch,), transition), gated, observations)
 
 
 def test_the_samples_of_all_runs_are_one_sample_in_rms():
