@@ -51,7 +51,7 @@ def half_fall(sweep: dict[str, Tensor], chosen: Condition) -> Tensor:
 RULES = {
     "Algorithm 1 (dynamic)": by_settings(DYNAMIC),
     "a minimum after a fall by 35 %": minimum_after_a_fall,
-    "half of the distance |D_u - D_c|": half_fall,
+    "half of the distance of the predictions": half_fall,
     "escape": by_settings(ESCAPE),
 }
 
