@@ -57,7 +57,7 @@ def current_renderer(page):
     """The trial of Nodes 2.0 in ComfyUI 0.3.64 (frontend 1.27) shows every simple widget always, and no other."""
     version = page.evaluate("window.__COMFYUI_FRONTEND_VERSION__ ?? '0'")
     if page.evaluate("Boolean(LiteGraph.vueNodesMode)") and version.startswith("1.27."):
-        pytest.skip("this frontend's Nodes 2.0 cannot hide widgets, nor show the curve")
+        pytest.skip("this frontend's Nodes 2.0 cannot hide widgets, nor show the curve or a picture")
 
 
 def is_ours(message):
