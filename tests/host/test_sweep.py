@@ -14,14 +14,21 @@ SAMPLERS = comfy.samplers.KSampler.SAMPLERS
 WIDGETS_OF_SWEEP = ("steps", "cfg", "sampler_name", "scheduler", "before_transition", "opposite_scale")
 
 
-def sweep(testbed, **changes):
-    """Returns latents, the run and labels; `changes` override the demo's widgets."""
-    arguments = {
+def start(testbed):
+    """What the sweep and a single picture have in common."""
+    return {
         "model": testbed.model,
         "positive": testbed.encode(MEMORIZED),
         "negative": testbed.encode(""),
         "latent_image": testbed.latent(1),
         "seed": SEED,
+    }
+
+
+def sweep(testbed, **changes):
+    """Returns latents, the run and labels; `changes` override the demo's widgets."""
+    arguments = {
+        **start(testbed),
         **{name: WIDGETS[name] for name in WIDGETS_OF_SWEEP},
         "points": 4,
         "first_percent": 0.2,
@@ -35,11 +42,7 @@ def sweep(testbed, **changes):
 def single(testbed, percent, **changes):
     """The picture of KSampler (Basin Escape) at one static transition, and its run."""
     arguments = {
-        "model": testbed.model,
-        "positive": testbed.encode(MEMORIZED),
-        "negative": testbed.encode(""),
-        "latent_image": testbed.latent(1),
-        "seed": SEED,
+        **start(testbed),
         **WIDGETS,
         "transition": "static",
         "static_percent": percent,
