@@ -37,10 +37,12 @@ def test_a_node_mounts(page, server, name):
 
 
 def shown_pictures(page):
-    """Addresses of the pictures that the plot node of the guider workflow shows."""
+    """Addresses of the pictures that the plot node of the guider workflow shows, once it shows one."""
+    script = f"(app.graph.getNodeById({PLOT}).imgs ?? []).map(img => img.src)"
     if page.evaluate("Boolean(window.LiteGraph.vueNodesMode)"):
-        return page.evaluate(f"[...document.querySelectorAll('[data-node-id=\"{PLOT}\"] img')].map(img => img.src)")
-    return page.evaluate(f"(app.graph.getNodeById({PLOT}).imgs ?? []).map(img => img.src)")
+        script = f"[...document.querySelectorAll('[data-node-id=\"{PLOT}\"] img')].map(img => img.src)"
+    page.wait_for_function(f"{script}.length > 0", timeout=60_000)
+    return page.evaluate(script)
 
 
 def test_the_plot_shows_its_picture_and_again_in_a_new_page(page, server, current_renderer):
@@ -48,7 +50,6 @@ def test_the_plot_shows_its_picture_and_again_in_a_new_page(page, server, curren
     for _ in range(2):
         queue(page, server)  # the second time all is cached
         page.evaluate(f"app.canvas.centerOnNode(app.graph.getNodeById({PLOT}))")
-        page.wait_for_timeout(2000)
         (picture,) = shown_pictures(page)
         assert "basin_escape_" in picture and page.complaints == []
         open_application(page, server)
