@@ -1,4 +1,5 @@
-from .figure import CURVES, THEMES, X_AXES, draw_runs, picture
+from ..samplers.settings import ESCAPE
+from .figure import CURVES, PULL, THEMES, X_AXES, draw_runs, picture
 from .inputs import SAMPLES, TRACE, check_runs
 from .preview import preview
 
@@ -9,7 +10,8 @@ class GuidanceNormPlot:
         quantity = (
             "guidance norm: the curve that decides the transition. conditional and unconditional norms: the two "
             "predictions on their own (the paper's Figure 3). guidance scale: what was applied in every step. "
-            "pull: how far the prompt pulls towards what it showed in the first step, which decides an escape."
+            "pull: how far the prompt pulls towards what it showed in the first step, which decides an escape and is "
+            "recorded with transition escape only."
         )
         x_axis = "timestep: 1000 (noise) to 0 (image), as in the paper. step: counted from 0. sigma: the noise level."
         run = "last: the newest run. all: the earlier ones of this trace (fifteen at most) in grey behind it."
@@ -46,5 +48,16 @@ class GuidanceNormPlot:
     def plot(self, trace, quantity, x_axis, run, width, height, theme, samples=None, images=None):
         check_runs(trace)
         runs = trace.runs if run == "all" else trace.runs[-1:]
+        check_pull(runs[-1], quantity)
         image = picture(draw_runs(runs, quantity, x_axis, width, height, theme, images))
         return {"ui": preview(image), "result": (image,)}
+
+
+def check_pull(run, quantity):
+    """Raise ValueError for the pull of a run in which nobody needed it."""
+    if quantity == PULL and run.settings.transition != ESCAPE:
+        raise ValueError(
+            f"quantity is pull, but the run had transition {run.settings.transition}: the pull is recorded with "
+            "transition escape only. Set transition to escape on the node that the trace comes from, or choose another "
+            "quantity."
+        )

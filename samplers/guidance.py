@@ -29,14 +29,15 @@ def rms(l2: Tensor, elements: int) -> Tensor:
     return l2 / elements**0.5
 
 
-def prediction_norms(x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor) -> Tensor:
-    """Norms of the guidance, of the conditional and of the unconditional noise prediction: [3, batch].
+def prediction_norms(x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor) -> list[Tensor]:
+    """Norms of the guidance, of the conditional and of the unconditional noise prediction: [batch] each, float32.
 
     The guidance is (D_u - D_c) / sigma: eps_c - eps_u exactly for eps- and v-prediction, the difference of the
     velocities for flow models. Likewise the noise that a denoised prediction D implies is (x - D) / sigma (the curves
     of Figures 2 and 3).
     """
-    return torch.stack([norm(uncond - cond), norm(x - cond), norm(x - uncond)]) / sigma.float()
+    sigma = sigma.float()
+    return [norm(uncond - cond) / sigma, norm(x - cond) / sigma, norm(x - uncond) / sigma]
 
 
 def pull(cond: Tensor, uncond: Tensor, target: Tensor) -> Tensor:

@@ -56,10 +56,13 @@ class Run:
         self.observes = Observations(sigmas)
         self.found_minimum = FirstLocalMinimum(batch)
         self.falls_short = FallsShort()
-        self.target = None  # the first conditional prediction
+        self.target = None  # of an escape: the first conditional prediction
         self.on = torch.full((batch,), self.passes_through or not settings.mitigates)
         self.gate_pending = settings.memorization_threshold > 0
-        self.calls: list[tuple[Tensor, float]] = []  # sigma, norms and pull [5, batch] on the model's device, and cfg
+        # Whether some sample waits for what the next observation shows.
+        self.undecided = self.active and (self.gate_pending or settings.transition in BY_IMAGE)
+        # sigma and norms [4, batch], for an escape the pull [5, batch], on the model's device; and cfg
+        self.calls: list[tuple[Tensor, float]] = []
         self.steps: list[tuple[Tensor, Tensor, float]] = []  # of the observations among them: the same, and the mask
         self._trace = RunTrace(
             settings,
@@ -97,16 +100,18 @@ class Run:
         """
         if self.passes_through:
             return
-        if self.target is None or self.target.shape != cond.shape:  # some samplers change the size on the way
-            self.target = cond.clone()
-        norms, pulls = prediction_norms(x, cond, uncond, sigma), pull(cond, uncond, self.target)
-        self._keep(torch.cat([sigma.float()[None], norms, pulls[None]]), cfg)
-        if self.active and (self.gate_pending or (self.settings.transition in BY_IMAGE and not self.on.all())):
+        seen = [sigma.float(), *prediction_norms(x, cond, uncond, sigma)]
+        if self.settings.transition == ESCAPE:
+            if self.target is None or self.target.shape != cond.shape:  # some samplers change the size on the way
+                self.target = cond.clone()
+            seen.append(pull(cond, uncond, self.target))
+        self._keep(torch.stack(seen), cfg)
+        if self.undecided:
             self._settle()
 
     def skip(self, sigma: Tensor) -> None:
         """Note a call with one prediction only: a gap in the curves."""
-        self._keep(torch.cat([sigma.float()[None], sigma.new_full((4, len(sigma)), math.nan)]), math.nan)
+        self._keep(torch.cat([sigma.float()[None], sigma.new_full((3, len(sigma)), math.nan)]), math.nan)
 
     def _keep(self, seen: Tensor, cfg: float) -> None:
         self.calls.append((seen, cfg))
@@ -122,13 +127,14 @@ class Run:
         for row, cfg in zip(torch.stack(seen).cpu(), cfgs, strict=True):
             level = row[0, 0].item()
             observed = self.observes(level)
-            if observed and self.active:
-                self._decide(row[1], cfg * row[4], level)
+            if observed and self.undecided:
+                self._decide(row, cfg, level)
             self.place(row[0])
             if observed:
                 self.steps.append((row, self.on, cfg))
 
-    def _decide(self, d: Tensor, guided_pull: Tensor, sigma: float) -> None:
+    def _decide(self, row: Tensor, cfg: float, sigma: float) -> None:
+        d = row[1]
         if self.gate_pending:
             self.gate_pending = False
             self._trace.gated = rms(d, self._trace.elements) < self.settings.memorization_threshold
@@ -136,9 +142,10 @@ class Run:
         if self.settings.transition == DYNAMIC:
             self.on = self.on | self.found_minimum(d)
         if self.settings.transition == ESCAPE:
-            self.on = self.on | self.falls_short(guided_pull)
-        if self.settings.transition in BY_IMAGE:
-            self.on = self.on | reached(sigma, self.latest_sigma)
+            self.on = self.on | self.falls_short(cfg * row[4])
+        if self.settings.transition in BY_IMAGE and reached(sigma, self.latest_sigma):
+            self.on = torch.ones_like(self.on)
+        self.undecided = self.settings.transition in BY_IMAGE and not self.unanimous
 
     def record(self) -> None:
         """Bring the trace up to date."""
@@ -151,7 +158,8 @@ class Run:
         timestep = torch.tensor([self.timestep(level) for level in rows[:, 0, 0].tolist()])[:, None].expand(on.shape)
         before = scale_before_transition(self.settings.before_transition, self.settings.opposite_scale)
         scale = torch.where(on, torch.tensor(cfgs)[:, None], before)
-        sigma, *norms, pulls = rows.unbind(1)
+        sigma, *norms = rows[:, :4].unbind(1)
+        pulls = rows[:, 4] if self.settings.transition == ESCAPE else torch.full_like(sigma, math.nan)
         self._trace.add(torch.stack([sigma, timestep, *norms, scale, pulls], dim=1), on & self.active)
 
     @property
@@ -159,7 +167,8 @@ class Run:
         """Whether CFG acts, where the host knows it and it is the same for every sample."""
         if not self.on.is_cpu:
             return None
-        return True if self.on.all() else None if self.on.any() else False
+        decisions = set(self.on.tolist())
+        return decisions.pop() if len(decisions) == 1 else None
 
     def select(self, after: Tensor, before: Tensor) -> Tensor:
         """`after` for the samples under CFG, `before` for the others, bit for bit: [batch, ...]."""

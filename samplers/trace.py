@@ -25,7 +25,8 @@ class RunTrace:
 
     observations     [steps, 7, batch] float32: of every observed step the rows of QUANTITIES; NaN where a pass
                      was skipped. The norms are L2; `scale` is the guidance scale that was applied (NaN
-                     where the host does not tell its own); `pull` is towards the first conditional prediction.
+                     where the host does not tell its own); `pull` is towards the first conditional prediction,
+                     and NaN where transition is not escape.
     transition_step  [batch] int: the observation from which CFG acted, -1 for never
     gated            [batch] bool: treated as not memorized, plain CFG throughout
     elements         number of elements of a sample: L2 = RMS * sqrt(elements)

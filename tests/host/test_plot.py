@@ -6,6 +6,7 @@ import pytest
 import torch
 from basin_escape.nodes.figure import (
     CURVES,
+    PULL,
     THEMES,
     X_AXES,
     describe_transition,
@@ -27,7 +28,7 @@ def traces(testbed):
     gate = Settings(memorization_threshold=0.0175, latest_percent=1.0)
     return [
         GuidanceTrace([testbed.guided(settings, MEMORIZED, batch=batch)[1]])
-        for settings in (Settings(), Settings("static"), Settings("off"), gate)
+        for settings in (Settings(), Settings("static"), Settings("off"), gate, Settings("escape"))
         for batch in (1, 16)
     ]
 
@@ -36,12 +37,25 @@ def traces(testbed):
 @pytest.mark.parametrize("x_axis", X_AXES)
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_plot_is_a_picture_of_its_size(traces, quantity, x_axis, theme):
-    for trace in traces:
+    for trace in traces[-2:] if quantity == PULL else traces:
         (plot,) = NODES["GuidanceNormPlot"]().plot(trace, quantity, x_axis, "all", 640, 400, theme)["result"]
         assert plot.shape == (1, 400, 640, 3) and plot.dtype == torch.float32
         assert 0 <= plot.min() < plot.max() <= 1
         corner = plot[0, 0, 0].mean()
         assert corner > 0.9 if theme == "light" else corner < 0.2
+
+
+def test_the_pull_of_a_run_without_is_refused(traces):
+    for trace in traces[:-2]:
+        with pytest.raises(ValueError, match=r"^quantity is pull, .*Set transition to escape"):
+            NODES["GuidanceNormPlot"]().plot(trace, PULL, "step", "last", 640, 400, "light")
+
+
+def test_the_pull_starts_at_one_and_its_level_is_drawn(traces):
+    axes = draw(traces[-2], PULL)
+    (curve,), _ = curves_and_dots(axes)
+    assert curve.get_ydata()[0] == pytest.approx(1)
+    assert [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == "--"] == [1 / 7.5]
 
 
 def draw(trace, quantity="guidance norm", x_axis="timestep"):

@@ -24,7 +24,7 @@ def test_the_norms_of_an_eps_model_are_those_of_its_noise_predictions():
     sigma = torch.tensor([14.6, 2.0, 0.03])
     cond, uncond = (x - sigma.view(-1, 1, 1, 1) * eps for eps in (eps_c, eps_u))
     expected = torch.stack([norm(eps_c - eps_u), norm(eps_c), norm(eps_u)])
-    torch.testing.assert_close(prediction_norms(x, cond, uncond, sigma), expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(torch.stack(prediction_norms(x, cond, uncond, sigma)), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_the_norm_is_per_sample_over_every_other_dimension():

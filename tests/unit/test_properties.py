@@ -79,7 +79,7 @@ def predictions(norms, sigma):
 
 def observed(calls, rows):
     """The norms and the guided pulls as the rule sees them, in float32."""
-    run = Run(Settings("off"), percent_to_sigma, len(rows[0]), 4, None, CFG)
+    run = Run(Settings("escape"), percent_to_sigma, len(rows[0]), 4, None, CFG)
     norms_seen, guided_pulls = [], []
     for sigma, norms in zip(calls, rows, strict=True):
         run.observes.lowest = math.inf  # every call

@@ -76,6 +76,15 @@ def test_without_a_known_guidance_scale_there_is_no_escape_before_the_deadline()
         assert run.on.tolist() == [False]
 
 
+@pytest.mark.parametrize("transition", ["dynamic", "static", "off"])
+def test_only_an_escape_has_a_pull(transition):
+    run = make_run(Settings(transition))
+    drive(run, [[2.0] * 6])
+    assert run.trace.quantity("pull").shape == (6, 1) and run.trace.quantity("pull").isnan().all()
+    assert run.trace.quantity("guidance_norm").isfinite().all()
+    assert run.target is None
+
+
 def test_a_sampler_that_changes_the_size_on_the_way_gets_a_new_target():
     run = make_run(Settings("escape", latest_percent=1.0))
     for sigma, size in ((10.0, 4), (8.0, 9)):
