@@ -16,16 +16,24 @@ from .live import live_curve
 
 
 def build_guider(
-    model, positive, negative, cfg, skip_unused_pass=False, unconditional=None, unique_id=None, **widgets
+    model,
+    positive,
+    negative,
+    cfg,
+    skip_unused_pass=False,
+    unconditional=None,
+    unique_id=None,
+    kind=BasinEscapeCFGGuider,
+    **widgets,
 ) -> BasinEscapeCFGGuider:
-    """The guider with its own trace. Raises ValueError naming the widget or socket that is wrong."""
+    """A guider of the class `kind` with its own trace. Raises ValueError naming the widget or socket that is wrong."""
     settings = Settings(**widgets)
     check_cfg(cfg)
     check_conditioning(positive=positive, negative=negative)
     if unconditional is not None:
         check_conditioning(unconditional=unconditional)
     trace = GuidanceTrace(listener=live_curve(unique_id))
-    guider = BasinEscapeCFGGuider(model, settings, trace, skip_unused_pass)
+    guider = kind(model, settings, trace, skip_unused_pass)
     guider.set_conds(positive, negative, unconditional)
     guider.set_cfg(cfg)
     return guider

@@ -5,6 +5,7 @@ import comfy.samplers
 import torch
 
 from ..samplers.sweep import side_by_side, spread
+from ..samplers.sweep_guider import SweepGuider
 from ..samplers.trace import GuidanceTrace
 from .guider import build_guider
 from .inputs import CFG, PROMPTS, SEED, TRANSITION_WIDGETS, UNCONDITIONAL, check_fixed_steps, check_single
@@ -22,8 +23,8 @@ class TransitionSweep:
             "default": 8,
             "min": 2,
             "max": 64,
-            "tooltip": "Number of transition points, at equal distances: one picture each, and each costs as much as "
-            "a picture of KSampler.",
+            "tooltip": "Number of transition points, at equal distances: one picture each. Before their transitions "
+            "points of a batch (of 8) share one trajectory, so that a picture costs about half of one of KSampler.",
         }
         percent = {"min": 0.0, "max": 1.0, "step": 0.001}
         first = "The earliest transition point, as a share of sampling: 0.1 is the paper's t = 900. 0 is plain CFG."
@@ -87,7 +88,7 @@ class TransitionSweep:
         callback, samples, runs = preview_callback(model, steps * len(parts)), [], []
         for done, part in enumerate(parts):
             guidance |= {"transition": "static", "static_percent": part}
-            guider = build_guider(model, unconditional=unconditional, **guidance)
+            guider = build_guider(model, unconditional=unconditional, kind=SweepGuider, **guidance)
             # Anew for every part, as for every KSampler: older hosts draw the noise of a step after it.
             noise = comfy.sample.prepare_noise(start, seed, latent_image.get("batch_index"))
             same = [0] * len(part)

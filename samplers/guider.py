@@ -67,7 +67,7 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
             return run.apply(args["denoised"], cond, uncond)
 
         options = set_model_options_post_cfg_function(model_options.copy(), post_cfg, run.active)
-        return super().predict_noise(x, timestep, options, seed)
+        return self._predict_pair(self.conds["negative"], x, timestep, options, seed)
 
     def _start_run(self, x: Tensor) -> Run:
         percent_to_sigma = self.inner_model.model_sampling.percent_to_sigma
@@ -125,9 +125,12 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
 
         options = set_model_options_post_cfg_function(model_options.copy(), post_cfg, True)
         options["sampler_pre_cfg_function"] = [pre_cfg, *model_options.get("sampler_pre_cfg_function", [])]
-        pair = negative if with_negative else empty
+        return self._predict_pair(negative if with_negative else empty, x, timestep, options, seed)
+
+    def _predict_pair(self, negative: list, x: Tensor, timestep: Tensor, model_options: dict, seed) -> Tensor:
+        """The host's classifier-free guidance by the positive prompt and `negative`, with all hooks."""
         return comfy.samplers.sampling_function(
-            self.inner_model, x, timestep, pair, self.conds["positive"], self.cfg, options, seed
+            self.inner_model, x, timestep, negative, self.conds["positive"], self.cfg, model_options, seed
         )
 
     def _predict_negative(self, conds: list, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:

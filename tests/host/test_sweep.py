@@ -4,8 +4,9 @@ import comfy.samplers
 import pytest
 import torch
 from basin_escape.nodes import sweep as module
+from basin_escape.samplers.guider import BasinEscapeCFGGuider
 from measure import MEMORIZED as IMAGES
-from measure import NODES, WIDGETS, similarity
+from measure import NODES, WIDGETS, count_calls, similarity
 
 from .conftest import MEMORIZED, OTHER, SEED
 from .gaussian import load_gaussian, prompt
@@ -22,6 +23,16 @@ def start(testbed):
         "negative": testbed.encode(""),
         "latent_image": testbed.latent(1),
         "seed": SEED,
+    }
+
+
+def gaussian_start():
+    """Another model, whose arithmetic does not depend on the batch."""
+    return {
+        "model": load_gaussian((3, 16, 16)),
+        "positive": prompt(0.7),
+        "negative": prompt(-0.2),
+        "latent_image": {"samples": torch.zeros(1, 3, 16, 16)},
     }
 
 
@@ -90,13 +101,7 @@ def test_before_the_transition_and_the_empty_prompt_are_those_of_a_single_run(te
 def test_a_sweep_in_parts_is_the_single_batch(testbed, monkeypatch, at_once):
     """Bit for bit where the model's arithmetic does not depend on the batch, as the Gaussian's."""
     options = {"points": 11, "steps": 10, "sampler_name": "dpmpp_2m"}
-    gaussian = {
-        "model": load_gaussian((3, 16, 16)),
-        "positive": prompt(0.7),
-        "negative": prompt(-0.2),
-        "latent_image": {"samples": torch.zeros(1, 3, 16, 16)},
-    }
-    results = []
+    gaussian, results = gaussian_start(), []
     for size in (11, at_once):
         monkeypatch.setattr(module, "POINTS_AT_ONCE", size)
         results.append((sweep(testbed, **gaussian, **options), sweep(testbed, **options)))
@@ -112,7 +117,9 @@ def test_a_sweep_in_parts_is_the_single_batch(testbed, monkeypatch, at_once):
 def test_the_sweep_goes_from_the_copy_to_the_unguided_picture(testbed):
     counted, calls = testbed.counted()
     samples, (run,), labels = sweep(testbed, model=counted, points=9, first_percent=0.0, last_percent=1.0)
-    assert calls() == 9 * 50 * 2
+    # Two predictions: for the first eight points those that have switched and one of those that wait, then the ninth.
+    switches = [0, 7, 13, 19, 25, 31, 37, 43]
+    assert calls() == 2 * (rows(range(50), switches) + 50) == 622  # of 900 for nine pictures
     copied = similarity(samples, IMAGES[0])
     assert (copied[:2] > 0.9).all() and (copied[5:] < 0.5).all()
     plain = testbed.stock(MEMORIZED, noise=testbed.noise(1), steps=50)[0]
@@ -120,8 +127,56 @@ def test_the_sweep_goes_from_the_copy_to_the_unguided_picture(testbed):
     torch.testing.assert_close(samples[0], plain, rtol=0, atol=5e-3)
     torch.testing.assert_close(samples[-1], unguided, rtol=0, atol=5e-3)
     assert labels[0] == "t = 1000 (static_percent 0.000)" and labels[4] == "t = 500 (static_percent 0.500)"
-    assert run.transition_step.tolist() == [0, 7, 13, 19, 25, 31, 37, 43, -1]
+    assert run.transition_step.tolist() == [*switches, -1]
     assert run.settings.static_percent == [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0]
+
+
+def rows(levels, switches):
+    """Of the schedule's level of every model call, one after another, and of the points' transitions on it."""
+    highest, total = -1, 0
+    for level in levels:
+        parted = sum(switch <= highest for switch in switches)
+        total += min(parted + 1, len(switches))
+        highest = max(highest, level)
+    return total
+
+
+@pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "heun", "lms"])
+@pytest.mark.parametrize("empty", [False, True])
+def test_points_share_model_calls_until_they_part_and_nothing_else_changes(testbed, monkeypatch, sampler, empty):
+    counted, calls = count_calls(gaussian_start()["model"])
+    options = {**gaussian_start(), "model": counted, "steps": 10, "sampler_name": sampler}
+    if empty:
+        options |= {"unconditional": prompt(0.1), "before_transition": "opposite guidance"}
+    samples, (run,), _ = sweep(testbed, **options)
+    switches = run.transition_step.tolist()
+    assert switches == [2, 4, 6, 8]
+    levels = sorted([*range(10), *range(1, 10)]) if sampler == "heun" else range(10)
+    # An empty prompt is a third prediction from the first transition until the last.
+    before_first, before_last = (rows([level for level in levels if level < end], switches) for end in (2, 8))
+    shared = calls()
+    assert shared == 2 * rows(levels, switches) + (before_last - before_first) * empty
+    monkeypatch.setattr(module, "SweepGuider", BasinEscapeCFGGuider)
+    unshared_samples, (unshared_run,), _ = sweep(testbed, **options)
+    assert calls() - shared > 1.3 * shared
+    torch.testing.assert_close(samples, unshared_samples, rtol=0, atol=1e-5)
+    torch.testing.assert_close(run.observations, unshared_run.observations, rtol=1e-5, atol=1e-5, equal_nan=True)
+    for sample, percent in enumerate((0.2, 0.4, 0.6, 0.8)):
+        torch.testing.assert_close(samples[sample], single(testbed, percent, **options)[0], rtol=0, atol=1e-5)
+
+
+def test_other_nodes_see_every_point(testbed):
+    seen = []
+
+    def pre_cfg(args):
+        assert args["input"].shape == args["conds_out"][0].shape == args["conds_out"][1].shape
+        seen.append(len(args["input"]))
+        return args["conds_out"]
+
+    model = testbed.model.clone()
+    model.set_model_sampler_pre_cfg_function(pre_cfg)
+    sweep(testbed, model=model, steps=6)
+    assert seen == [4] * 6
 
 
 def test_points_share_the_curve_until_they_part(testbed):
