@@ -165,6 +165,12 @@ def test_points_share_model_calls_until_they_part_and_nothing_else_changes(testb
         torch.testing.assert_close(samples[sample], single(testbed, percent, **options)[0], rtol=0, atol=1e-5)
 
 
+def test_eight_points_cost_about_five_pictures(testbed):
+    counted, calls = testbed.counted()
+    sweep(testbed, model=counted, points=8, first_percent=0.1, last_percent=0.8, steps=50)
+    assert calls() == 2 * rows(range(50), range(5, 41, 5)) == 506
+
+
 def test_other_nodes_see_every_point(testbed):
     seen = []
 
