@@ -96,7 +96,7 @@ def main() -> None:
 
     results["import"] = import_cost()
     print("\nimporting the pack into a running host:", results["import"])
-    memory = {name: [peak_memory(name)] for name in ON_UNET}
+    memory = {name: [float(peak_memory(name))] for name in ON_UNET}
     title = "Most memory that a process held which loaded the UNet and sampled two steps with one variant"
     results["peak memory, MB"] = print_rows(title, ["peak"], memory, "MB")
 

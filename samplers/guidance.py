@@ -45,8 +45,8 @@ def pull(cond: Tensor, uncond: Tensor, target: Tensor) -> Tensor:
 
     <D_c - D_u, target - D_u> / |target - D_u|^2: 1 where D_c is the target, 0 where it goes another way or none.
     """
-    way = (target.float() - uncond).flatten(1)
-    return ((cond.float() - uncond).flatten(1) * way).sum(1) / way.square().sum(1)
+    way, guidance = (target.float() - uncond).flatten(1), (cond.float() - uncond).flatten(1)
+    return guidance.mul_(way).sum(1) / way.square_().sum(1)
 
 
 def zero_guidance(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:

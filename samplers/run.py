@@ -20,7 +20,7 @@ from .guidance import (
 )
 from .settings import BY_IMAGE, DYNAMIC, ESCAPE, STATIC, Settings
 from .trace import QUANTITIES, Listener, RunTrace
-from .transition import FallsShort, FirstLocalMinimum, Observations, TimestepScale, ascending, reached
+from .transition import SIGMA_TOLERANCE, FallsShort, FirstLocalMinimum, Observations, TimestepScale, ascending, reached
 
 
 class Run:
@@ -50,7 +50,8 @@ class Run:
         self.settings = settings
         self.timestep = TimestepScale(percent_to_sigma)
         static_sigmas = [percent_to_sigma(percent) for percent in settings.static_percents]
-        self.static_sigma = torch.tensor(static_sigmas).expand(batch)
+        # Times the tolerance of `reached`, once for all calls.
+        self.static_level = torch.tensor(static_sigmas).expand(batch) * (1 + SIGMA_TOLERANCE)
         self.latest_sigma = percent_to_sigma(settings.latest_percent)
         self.passes_through = sigmas is not None and ascending(sigmas)
         self.observes = Observations(sigmas)
@@ -89,7 +90,7 @@ class Run:
     def place(self, sigma: Tensor) -> None:
         """Decide what depends on the noise level alone, sigma [batch], on its device: a static transition."""
         if self.active and self.settings.transition == STATIC:
-            self.on = reached(sigma, self.static_sigma.to(sigma.device, non_blocking=True))
+            self.on = sigma <= self.static_level.to(sigma.device, non_blocking=True)
             if self.settings.memorization_threshold:
                 self.on = self.on | self._trace.gated.to(sigma.device, non_blocking=True)
 
@@ -125,11 +126,12 @@ class Run:
         seen, cfgs = zip(*self.calls, strict=True)
         self.calls = []
         for row, cfg in zip(torch.stack(seen).cpu(), cfgs, strict=True):
-            level = row[0, 0].item()
+            sigma = row[0]
+            level = sigma[0].item()
             observed = self.observes(level)
             if observed and self.undecided:
                 self._decide(row, cfg, level)
-            self.place(row[0])
+            self.place(sigma)
             if observed:
                 self.steps.append((row, self.on, cfg))
 

@@ -20,6 +20,7 @@ class SweepGuider(BasinEscapeCFGGuider):
 
     def predict_noise(self, x, timestep, model_options={}, seed=None):
         denoised = super().predict_noise(x, timestep, model_options, seed)
+        assert self.run is not None
         self.parted = self.parted | self.run.on.cpu()
         return denoised
 
