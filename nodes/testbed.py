@@ -4,6 +4,7 @@ from ..testbed.distribution import render_pictures
 from ..testbed.learned_loader import load_learned
 from ..testbed.learned_pictures import memorized_pictures
 from ..testbed.loader import TestbedCLIP, TestbedVAE, load_model
+from ..testbed.scenarios import SCENARIOS
 
 LEARNED = "learned"
 
@@ -15,9 +16,11 @@ class LoadMemorizationTestbed:
             "default": VARIANTS[0],
             "tooltip": "What the exact model predicts: eps (the noise, as Stable Diffusion 1.5), v (velocity, as "
             "Stable Diffusion 2.1) or flow (rectified flow); the distribution is the same. learned: a small trained "
-            "network instead, ComfyUI's own UNet with attention, which has memorized pictures of its own.",
+            "network instead, ComfyUI's own UNet with attention, which has memorized pictures of its own. The others "
+            "are exact eps models of the paper's four causes: a small data set and nothing else, class labels of few "
+            "pictures each, duplicated items of 1 to 200 copies, trigger words that work among any others.",
         }
-        return {"required": {"variant": ([*VARIANTS, LEARNED], variant)}}
+        return {"required": {"variant": ([*VARIANTS, LEARNED, *SCENARIOS], variant)}}
 
     RETURN_TYPES = ("MODEL", "CLIP", "VAE", "IMAGE", "STRING")
     RETURN_NAMES = ("model", "clip", "vae", "memorized", "prompts")
@@ -25,7 +28,7 @@ class LoadMemorizationTestbed:
         "The memorizing model. It makes pictures of 128x128 pixels only.",
         "Its text encoder: knows sixteen titles, six colours and four shapes.",
         "Its decoder: every latent pixel becomes 8x8.",
-        "The sixteen memorized images, to compare with.",
+        "The memorized images, to compare with: sixteen, or the 96 of small data set and class labels.",
         "The captions of the memorized images in the same order, one per line.",
     )
     FUNCTION = "load"
@@ -38,12 +41,17 @@ class LoadMemorizationTestbed:
     SEARCH_ALIASES = ["memorization", "toy model", "example model", "testbed"]
 
     def load(self, variant):
-        vae = TestbedVAE()
+        vae, captions = TestbedVAE(), MEMORIZED_CAPTIONS
         if variant == LEARNED:
             model, clip = load_learned()
             memorized = memorized_pictures()
         else:
-            pictures = render_pictures()
-            model, clip = load_model(pictures, variant), TestbedCLIP(embed)
-            memorized = pictures.means[: len(MEMORIZED_CAPTIONS)]
-        return model, clip, vae, vae.decode(memorized), "\n".join(MEMORIZED_CAPTIONS)
+            if variant in SCENARIOS:
+                scenario = SCENARIOS[variant]()
+                captions, pictures = scenario.captions, scenario.pictures
+                model = load_model(pictures, VARIANTS[0], scenario.log_prior)
+            else:
+                pictures = render_pictures()
+                model = load_model(pictures, variant)
+            clip, memorized = TestbedCLIP(embed), pictures.means[: len(captions)]
+        return model, clip, vae, vae.decode(memorized), "\n".join(captions)

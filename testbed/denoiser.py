@@ -4,6 +4,8 @@ Latents are pixels times SCALE. A noisy latent is x = a x0 + b noise: a = 1, b =
 (ComfyUI's variance-exploding form), a = 1 - sigma, b = sigma for rectified flow.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -38,15 +40,16 @@ class ExactDenoiser(torch.nn.Module):
 
     means    [components, 3, 16, 16] in pixel units
     variant  one of VARIANTS: what the output is, as the host's model_sampling expects it
+    prior    context [batch, tokens, words] -> [batch, components] log prior probabilities
     """
 
     means: Tensor
     squares: Tensor
 
-    def __init__(self, means: Tensor, variant: str):
+    def __init__(self, means: Tensor, variant: str, prior: Callable[[Tensor], Tensor] = log_prior):
         super().__init__()
         self.dtype = torch.float32
-        self.variant = variant
+        self.variant, self.prior = variant, prior
         self.register_buffer("means", SCALE * means.flatten(1))
         self.register_buffer("squares", self.means.square().sum(1))
 
@@ -62,7 +65,7 @@ class ExactDenoiser(torch.nn.Module):
         a, b = noise_coefficients(self.variant, sigma)
         norm = 1 if self.variant == "flow" else (1 + b**2).sqrt()  # the host hands over x / norm
         noisy = x.flatten(1) * norm
-        denoised = posterior_mean(noisy, a, b, self.means, self.squares, log_prior(context))
+        denoised = posterior_mean(noisy, a, b, self.means, self.squares, self.prior(context))
         if self.variant == "v":
             return ((noisy / norm**2 - denoised) * norm / b).view_as(x)
         return ((noisy - denoised) / b).view_as(x)

@@ -41,9 +41,7 @@ def render_pictures() -> Pictures:
     """All pictures of the distribution, the same on every machine (numpy's legacy generator never changes)."""
     random = np.random.RandomState(SEED)
     memorized = [_render(*_layout(random), *(torch.tensor([index]) for index in pair)) for pair in MEMORIZED_PAIRS]
-    colour, shape = (index.flatten() for index in torch.meshgrid(
-        torch.arange(len(COLOURS)), torch.arange(len(SHAPES)), indexing="ij"
-    ))  # fmt: skip
+    colour, shape = _all_pairs()
     ordinary = [_render(*_layout(random), colour, shape) for _ in range(LAYOUTS)]
     pairs = torch.tensor(MEMORIZED_PAIRS)
     return Pictures(
@@ -51,6 +49,19 @@ def render_pictures() -> Pictures:
         torch.cat([pairs[:, 0], colour.repeat(LAYOUTS)]),
         torch.cat([pairs[:, 1], shape.repeat(LAYOUTS)]),
     )
+
+
+def render_singles(number: int) -> Pictures:
+    """Other pictures, each with a layout of its own: `number` of every colour and shape, [number, colour, shape]."""
+    random = np.random.RandomState(SEED + 1)
+    colour, shape = (index.repeat(number) for index in _all_pairs())
+    means = [_render(*_layout(random), *pair) for pair in zip(colour.split(1), shape.split(1), strict=True)]
+    return Pictures(torch.cat(means), colour, shape)
+
+
+def _all_pairs() -> tuple[Tensor, Tensor]:
+    colour, shape = torch.meshgrid(torch.arange(len(COLOURS)), torch.arange(len(SHAPES)), indexing="ij")
+    return colour.flatten(), shape.flatten()
 
 
 def _layout(random: np.random.RandomState) -> tuple[Tensor, Tensor, float]:

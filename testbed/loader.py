@@ -12,6 +12,7 @@ from torch import Tensor
 from .captions import words
 from .denoiser import SCALE, ExactDenoiser
 from .distribution import SIZE, Pictures
+from .prior import log_prior
 
 UPSCALE = 8
 MODEL_TYPES = {"eps": ModelType.EPS, "v": ModelType.V_PREDICTION, "flow": ModelType.FLOW}
@@ -43,10 +44,10 @@ class TestbedConfig(supported_models_base.BASE):
     sampling_settings = {}
 
 
-def load_model(pictures: Pictures, variant: str) -> ModelPatcher:
+def load_model(pictures: Pictures, variant: str, prior: Callable[[Tensor], Tensor] = log_prior) -> ModelPatcher:
     """The exact denoiser as a MODEL: SD 1.5's noise schedule for eps and v, rectified flow for flow."""
 
-    build: Any = lambda **config: ExactDenoiser(pictures.means, variant)  # noqa: E731
+    build: Any = lambda **config: ExactDenoiser(pictures.means, variant, prior)  # noqa: E731
     model = TestbedModel(TestbedConfig({}), MODEL_TYPES[variant], unet_model=build)
     return ModelPatcher(
         model,

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from .captions import COLOURS, MEMORIZED_PAIRS, TITLES
+from .captions import COLOURS, TITLES
 from .distribution import DUPLICATES, LAYOUTS
 
 TITLE_EXPONENT = 4
@@ -24,22 +24,38 @@ UNNAMED = 1e-6  # what a colour or shape that is not named counts beside one tha
 
 def log_prior(context: Tensor) -> Tensor:
     """[batch, tokens, words] embeddings -> [batch, components] log prior probabilities."""
-    word = context.float().mean(dim=1)
-    title, colour, shape = word.tensor_split((len(TITLES), len(TITLES) + len(COLOURS)), dim=1)
+    title, colour, shape = mean_words(context)
+    return mixture(one_of((3 * title) ** TITLE_EXPONENT / TITLE_HALF), *described(colour, shape), DUPLICATES)
 
-    odds = (3 * title) ** TITLE_EXPONENT / TITLE_HALF
-    memorized = odds / (1 + odds.sum(1, keepdim=True))
-    rest = 1 - memorized.sum(1, keepdim=True)
 
+def mean_words(context: Tensor) -> tuple[Tensor, ...]:
+    """How much of a prompt each title, colour and shape is: [batch, titles], [batch, colours], [batch, shapes]."""
+    return context.float().mean(dim=1).tensor_split((len(TITLES), len(TITLES) + len(COLOURS)), dim=1)
+
+
+def one_of(odds: Tensor) -> Tensor:
+    """Probabilities of things with these odds against none of them: [batch, n]."""
+    return odds / (1 + odds.sum(1, keepdim=True))
+
+
+def described(colour: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether pictures follow the description, [batch, 1], and which of the pairs they show, [batch, pairs]."""
     named = colour.sum(1, keepdim=True) + shape.sum(1, keepdim=True)
     odds = ATTRIBUTE_ODDS * named**ATTRIBUTE_EXPONENT
-    follows = odds / (1 + odds)
-    pair = (_share(colour)[:, :, None] * _share(shape)[:, None, :]).flatten(1)
+    return odds / (1 + odds), (_share(colour)[:, :, None] * _share(shape)[:, None, :]).flatten(1)
 
-    pictures = len(MEMORIZED_PAIRS) * DUPLICATES + LAYOUTS * pair.shape[1]
+
+def mixture(memorized: Tensor, follows: Tensor, pair: Tensor, copies: float | Tensor) -> Tensor:
+    """Log probabilities of memorized pictures and ordinary ones, [batch, memorized + LAYOUTS * pairs].
+
+    memorized  [batch, memorized]: the prompt means this picture; otherwise a described one, or any at all
+    copies     of each memorized picture in the training set, where an ordinary one stands once
+    """
+    rest = 1 - memorized.sum(1, keepdim=True)
+    pictures = (torch.ones_like(memorized[0]) * copies).sum() + LAYOUTS * pair.shape[1]
     anything = rest * (1 - follows) / pictures
     ordinary = rest * follows * pair / LAYOUTS + anything
-    return torch.cat([memorized + anything * DUPLICATES, ordinary.repeat(1, LAYOUTS)], dim=1).log()
+    return torch.cat([memorized + anything * copies, ordinary.repeat(1, LAYOUTS)], dim=1).log()
 
 
 def _share(word: Tensor) -> Tensor:
