@@ -51,13 +51,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small part, in seconds, to output/bench-paper-quick")
     parser.add_argument(
-        "--testbed", choices=plan.FULL.testbeds, help="this one only; the page keeps the other's tables"
+        "--testbed",
+        choices=plan.FULL.testbeds,
+        help="this one only (scenarios are closed forms); the page keeps the other's tables",
     )
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     size = plan.QUICK if arguments.quick else plan.FULL
     if arguments.testbed:
-        size = replace(size, testbeds=(arguments.testbed,))
+        exact = arguments.testbed != "learned"
+        first, scenarios = size.first_step_only * exact, size.scenarios * exact
+        size = replace(size, testbeds=(arguments.testbed,), first_step_only=first, scenarios=scenarios)
     jobs = parts(size)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(arguments.processes, mp_context=context) as pool:

@@ -20,6 +20,8 @@ BEFORE = {
     "opposite 2": (OPPOSITE, 2.0),
     "opposite 7.5": (OPPOSITE, 7.5),
     "conditional": (CONDITIONAL, 0.0),
+    "opposite 0.5": (OPPOSITE, 0.5),
+    "opposite 1": (OPPOSITE, 1.0),
 }
 
 
@@ -50,7 +52,7 @@ def methods(gate: float) -> list[Method]:
             method(f"{before} + static t = {t}", before, "static", static_percent=1 - t / 1000) for t in (700, 650)
         ]
     for transition, limits in {"dynamic": (NO_DEADLINE, 0.6), "escape": (NO_DEADLINE, 0.6)}.items():
-        for before in BEFORE:
+        for before in ("zero", "opposite 2", "opposite 7.5", "conditional"):
             for limit in limits:
                 name = f"{before} + {transition}" + (f", deadline {limit}" if limit < 1 else "")
                 rows.append(method(name, before, transition, latest_percent=limit))

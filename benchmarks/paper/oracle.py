@@ -13,7 +13,7 @@ from basin_escape.samplers.settings import DYNAMIC, ESCAPE
 
 from .cache import Job, swept
 from .methods import NO_DEADLINE, at, method, oracle, transition_step
-from .plan import Size, condition, main_jobs, other_jobs, variations
+from .plan import Size, main_jobs, other_jobs, other_models, variations
 from .statistics import interval, mean
 from .sweep import Condition
 
@@ -59,11 +59,8 @@ RULES = {
 def conditions(name: str, size: Size) -> dict[str, list[Job]]:
     """What the rules are judged on: memorized held-out captions, under every sampler, scale and kind of guidance."""
     chosen = {before: main_jobs(name, before, "memorized", size) for before in size.befores if before != "conditional"}
-    chosen |= {label: other_jobs(variation, size) for label, variation in variations(name, size).items()}
-    if name.endswith("eps") and size.variations:
-        flow = name.replace("eps", "flow")
-        chosen |= {f"flow model, {b}": other_jobs(condition(flow, b, size), size) for b in ("zero", "opposite 2")}
-    return chosen
+    others = variations(name, size) | other_models(name, size)
+    return chosen | {label: other_jobs(other, size) for label, other in others.items()}
 
 
 def errors(jobs: list[Job]) -> dict[str, dict[str, np.ndarray]]:

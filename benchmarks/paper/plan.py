@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from .cache import Job
 from .methods import BEFORE
 from .sweep import Condition
-from .testbeds import testbed
+from .testbeds import SCENARIO_PROMPTS, testbed
 
 FIRST_SEED = 1000
+SCENARIO_BEFORES = ("zero", "opposite 2", "conditional")
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,9 @@ class Size:
     """How much is measured: captions, start noises of each, steps, and whether all the variations too.
 
     memorized  start noises for zero guidance and opposite guidance 2
-    other      start noises for what else is followed before the transition
+    other      start noises for what else is followed before the transition, for the choices and in the scenarios
     varied     start noises for other samplers, numbers of steps, guidance scales and models
+    choices    what is followed before the transition where defaults are chosen
     resamples  draws of the bootstrap
     """
 
@@ -28,7 +30,9 @@ class Size:
     steps: int = 50
     testbeds: tuple[str, ...] = ("closed form eps", "learned")
     first_step_only: tuple[str, ...] = ("closed form v", "closed form flow")
-    befores: tuple[str, ...] = tuple(BEFORE)
+    scenarios: tuple[str, ...] = tuple(SCENARIO_PROMPTS)
+    befores: tuple[str, ...] = ("zero", "opposite 2", "opposite 7.5", "conditional")
+    choices: tuple[str, ...] = tuple(BEFORE)
     variations: bool = True
     resamples: int = 400
 
@@ -48,6 +52,7 @@ QUICK = Size(
     other=1,
     steps=10,
     befores=("zero", "opposite 2"),
+    choices=("zero", "opposite 2"),
     first_step_only=(),
     variations=False,
     resamples=50,
@@ -71,12 +76,13 @@ def variations(name: str, size: Size) -> dict[str, Condition]:
     """Other samplers, numbers of steps and guidance scales, all with zero guidance."""
     if not size.variations:
         return {}
-    samplers = ("dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde")
+    samplers = ("dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm")
     changes = {sampler: {"sampler": sampler} for sampler in samplers}
     changes |= {f"{steps} steps": {"steps": steps} for steps in (10, 20, 100)}
     changes |= {f"guidance {cfg:g}": {"cfg": cfg} for cfg in (3.0, 15.0)}
     if name == "learned":
-        del changes["100 steps"], changes["20 steps"], changes["dpmpp_2m_sde"]
+        for label in ("100 steps", "20 steps", "dpmpp_2m_sde", "dpmpp_sde", "lcm"):
+            del changes[label]
     return {label: condition(name, "zero", size, **change) for label, change in changes.items()}
 
 
@@ -87,29 +93,47 @@ def captions(name: str, kind: str, size: Size, half: str = "held_out") -> tuple[
 
 
 def main_jobs(name: str, before: str, kind: str, size: Size) -> list[Job]:
-    number = size.memorized if before in ("zero", "opposite 2") else size.other
-    number = number if kind == "memorized" else size.ordinary
-    chosen = condition(name, before, size)
-    return [Job(chosen, caption, seeds(name, caption, number)) for caption in captions(name, kind, size)]
+    memorized = size.memorized if before in ("zero", "opposite 2") else size.other
+    number = memorized if kind == "memorized" else size.ordinary
+    return jobs_of(condition(name, before, size), kind, "held_out", number, size)
+
+
+def choice_jobs(name: str, before: str, kind: str, size: Size) -> list[Job]:
+    """Of the tuning half: what defaults are chosen on."""
+    number = size.other if kind == "memorized" else size.ordinary
+    return jobs_of(condition(name, before, size), kind, "tuning", number, size)
+
+
+def scenario_jobs(name: str, before: str, size: Size) -> list[Job]:
+    return jobs_of(condition(name, before, size), "memorized", "held_out", size.other, size)
 
 
 def other_jobs(chosen: Condition, size: Size) -> list[Job]:
+    return jobs_of(chosen, "memorized", "held_out", size.varied, size)
+
+
+def jobs_of(chosen: Condition, kind: str, half: str, number: int, size: Size) -> list[Job]:
+    """`number` starts of every caption."""
     name = chosen.testbed
-    return [Job(chosen, caption, seeds(name, caption, size.varied)) for caption in captions(name, "memorized", size)]
+    return [Job(chosen, caption, seeds(name, caption, number)) for caption in captions(name, kind, size, half)]
+
+
+def other_models(name: str, size: Size) -> dict[str, Condition]:
+    """The same distribution as v- and as flow model, beside the closed form's eps."""
+    if not name.endswith("eps") or not size.variations:
+        return {}
+    pairs = [(model, before) for model in ("v", "flow") for before in ("zero", "opposite 2")]
+    return {f"{model} model, {b}": condition(name.replace("eps", model), b, size) for model, b in pairs}
 
 
 def all_jobs(size: Size) -> list[Job]:
-    jobs = [
-        job
-        for name in size.testbeds
-        for before in size.befores
-        for kind in ("memorized", "ordinary")
-        for job in main_jobs(name, before, kind, size.of(name))
-    ]
+    jobs = []
     for name in size.testbeds:
-        for chosen in variations(name, size.of(name)).values():
-            jobs += other_jobs(chosen, size.of(name))
-    if size.variations:
-        for before in ("zero", "opposite 2"):
-            jobs += other_jobs(condition("closed form flow", before, size), size)
+        own, kinds = size.of(name), ("memorized", "ordinary")
+        jobs += [job for b in own.befores for kind in kinds for job in main_jobs(name, b, kind, own)]
+        jobs += [job for b in own.choices for kind in kinds for job in choice_jobs(name, b, kind, own)]
+        for chosen in (variations(name, own) | other_models(name, own)).values():
+            jobs += other_jobs(chosen, own)
+    for name in size.scenarios:
+        jobs += [job for before in SCENARIO_BEFORES for job in scenario_jobs(name, before, size)]
     return jobs

@@ -18,7 +18,7 @@ from basin_escape.samplers.transition import Observations
 
 from .testbeds import conditioning, testbed
 
-STOCHASTIC = {"euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde"}
+STOCHASTIC = {"euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm"}
 
 
 @dataclass(frozen=True)

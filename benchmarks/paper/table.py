@@ -6,13 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .cache import Job
 from .methods import Method, at, methods, oracle, transition_step
 from .oracle import loaded
 from .plan import Size, main_jobs
-from .statistics import diversity, features, frechet_distance, interval, mean, moments
+from .statistics import diversity, features, frechet_distance, interval, jackknife, mean, moments
 from .testbeds import testbed
-
-FRECHET_RESAMPLES = 100  # at most
 
 
 @dataclass
@@ -26,10 +25,10 @@ class Outcome:
     step: np.ndarray
 
 
-def outcome(name: str, kind: str, method: Method | str, before: str, size: Size) -> Outcome:
+def outcome(jobs: list[Job], method: Method | str) -> Outcome:
     """Of a method, or of "oracle": each memorized start at its own oracle transition."""
     columns: list[list] = [[], [], [], [], []]
-    for job in main_jobs(name, before, kind, size):
+    for job in jobs:
         sweep = loaded(job)
         if isinstance(method, Method):
             step = transition_step(sweep, method.settings, job.condition)
@@ -61,7 +60,7 @@ def row(name: str, kind: str, label: str, result: Outcome, size: Size, captions:
     found: dict = {"testbed": name, "captions": kind, "method": label, "pictures": int(similarity.size)}
     found |= {key: (measure(every), *interval(measure, *shape, size.resamples)) for key, measure in measures.items()}
     distance = lambda i: frechet_distance(moments(pixels[i]), real)  # noqa: E731
-    found["frechet distance"] = (distance(every), *interval(distance, *shape, min(size.resamples, FRECHET_RESAMPLES)))
+    found["frechet distance"] = (distance(every), *jackknife(distance, *shape))
     if spread is not None:
         found["diversity"] = (mean(spread), *interval(lambda i: mean(spread[i]), len(spread), 1, size.resamples))
     return found
@@ -72,14 +71,12 @@ def main_rows(name: str, kind: str, gate: float, size: Size) -> list[dict]:
     for method in methods(gate):
         if method.before in size.befores:
             jobs = main_jobs(name, method.before, kind, size)
-            result = outcome(name, kind, method, method.before, size)
-            rows.append(row(name, kind, method.name, result, size, tuple(job.caption for job in jobs)))
+            rows.append(row(name, kind, method.name, outcome(jobs, method), size, tuple(job.caption for job in jobs)))
     if kind == "memorized":
         for before in size.befores:
             if before != "conditional":
                 jobs = main_jobs(name, before, kind, size)
-                result = outcome(name, kind, "oracle", before, size)
-                label = f"{before} + oracle"
+                result, label = outcome(jobs, "oracle"), f"{before} + oracle"
                 rows.append(row(name, kind, label, result, size, tuple(job.caption for job in jobs)))
     return rows
 

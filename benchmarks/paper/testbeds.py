@@ -3,6 +3,7 @@
 Captions come in two halves: rules and defaults are chosen on `tuning`, and reported on `held_out`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,9 +17,10 @@ from pack import ROOT
 from torch import Tensor
 
 # isort: split
-from basin_escape.testbed.captions import COLOURS, SHAPES, words
+from basin_escape.testbed.captions import COLOURS, SHAPES, TITLES, words
 from basin_escape.testbed.judge import COPY_SIMILARITY, alignment, similarity
 from basin_escape.testbed.learned_pictures import memorized_pictures, render
+from basin_escape.testbed.scenarios import SCENARIOS
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class ClosedForm:
     latent_shape = (3, 16, 16)
     copy_threshold = COPY_SIMILARITY
     tuning, held_out = half(0), half(1)
-    memorized = MEMORIZED  # in the order of MEMORIZED_CAPTIONS
+    pictures = PICTURES
+    memorized, captions = MEMORIZED, MEMORIZED_CAPTIONS  # in the same order
     files = [ROOT / "testbed" / name for name in ("captions.py", "denoiser.py", "distribution.py", "prior.py")]
 
     def __init__(self, variant: str):
@@ -52,22 +55,26 @@ class ClosedForm:
 
     def image(self, caption: str) -> Tensor:
         """The memorized image of a caption: [3, 16, 16]."""
-        return self.memorized[MEMORIZED_CAPTIONS.index(caption)]
+        return self.memorized[self.captions.index(caption)]
 
     def similarity(self, samples: Tensor, caption: str) -> Tensor:
         """To the caption's memorized image; for an ordinary caption, to the nearest of all: [n, ...] -> [n]."""
-        references = self.image(caption)[None] if caption in MEMORIZED_CAPTIONS else self.memorized
+        return self.nearest(samples, self.image(caption)[None] if caption in self.captions else self.memorized)
+
+    def nearest(self, samples: Tensor, references: Tensor) -> Tensor:
+        """Similarity to the nearest of the references: [n, ...], [references, ...] -> [n]."""
         return torch.stack([similarity(samples, image) for image in references]).amax(0)
 
     def alignment(self, samples: Tensor, caption: str) -> Tensor:
         """Share of colour and shape that is right: [n, ...] -> [n]."""
-        return alignment(samples, caption, PICTURES)
+        return alignment(samples, caption, self.pictures)
 
     def real(self, captions: tuple[str, ...]) -> Tensor:
         """Ordinary training pictures with the attributes of these captions, to measure the Frechet distance to."""
-        named = [(PICTURES.colour == colour) & (PICTURES.shape == shape) for colour, shape in attributes(captions)]
+        colours, shapes = self.pictures.colour, self.pictures.shape
+        named = [(colours == colour) & (shapes == shape) for colour, shape in attributes(captions)]
         chosen = torch.stack(named).any(0).nonzero().flatten()
-        return PICTURES.means[chosen[chosen >= len(MEMORIZED)]]
+        return self.pictures.means[chosen[chosen >= len(self.memorized)]]
 
 
 class Learned(ClosedForm):
@@ -87,9 +94,56 @@ class Learned(ClosedForm):
         return render(np.random.RandomState(0), colour, shape)
 
 
+class Scenario(ClosedForm):
+    """One of the paper's scenarios. Nothing is chosen on them: the tuning half is empty.
+
+    prompts  that are to copy; where they are no captions, their first word is the first word of one
+    """
+
+    tuning = Captions((), ())
+    files = [*ClosedForm.files, ROOT / "testbed" / "scenarios.py"]
+
+    def __init__(self, variant: str, prompts: Sequence[str]):
+        super().__init__(variant)
+        scenario = SCENARIOS[variant]()
+        self.pictures, self.captions = scenario.pictures, scenario.captions
+        self.memorized = self.pictures.means[: len(self.captions)]
+        self.held_out = Captions(tuple(prompts), ())
+
+    def similarity(self, samples: Tensor, caption: str) -> Tensor:
+        """To the nearest memorized image of this caption, or of its first word: [n, ...] -> [n]."""
+        known = caption if caption in self.captions else caption.split()[0]
+        same = torch.tensor([c.startswith(known) for c in self.captions])
+        return self.nearest(samples, self.memorized[same])
+
+    def alignment(self, samples: Tensor, caption: str) -> Tensor:
+        """NaN where the prompt names no object."""
+        defined = caption.endswith(SHAPES)
+        return super().alignment(samples, caption) if defined else torch.full((len(samples),), torch.nan)
+
+    def real(self, captions: tuple[str, ...]) -> Tensor:
+        """Ordinary pictures with the attributes of these captions, or whatever there is of both."""
+        ordinary = self.pictures.means[len(self.captions) :]
+        if not len(ordinary):
+            return self.memorized
+        return super().real(captions) if captions[0].endswith(SHAPES) else ordinary
+
+
+TRIGGERS = TITLES[1::2]
+SCENARIO_PROMPTS = {
+    "small data set": [f"{title} {c}" for title, c in zip(TITLES[:4] * 2, half(1).ordinary, strict=False)],
+    "class labels": half(1).ordinary,
+    "duplicated items": MEMORIZED_CAPTIONS[1::2],
+    "trigger words": [f"{t} {c.split(maxsplit=1)[1]}" for t, c in zip(TRIGGERS, MEMORIZED_CAPTIONS[::2], strict=True)],
+    "trigger words alone": TRIGGERS,
+}
+
+
 @cache
 def testbed(name: str) -> Any:
-    """One of "closed form eps", "closed form v", "closed form flow", "learned"."""
+    """One of "closed form eps", "closed form v", "closed form flow", "learned", and of SCENARIO_PROMPTS."""
+    if name in SCENARIO_PROMPTS:
+        return Scenario(name.removesuffix(" alone"), SCENARIO_PROMPTS[name])
     variant = name.split()[-1]
     return (Learned if variant == "learned" else ClosedForm)(variant)
 

@@ -8,6 +8,7 @@ from measure import NODES
 
 from .conftest import WORKFLOWS, as_testbed, load, node
 
+VARIANTS = ["eps", "v", "flow", "learned", "small data set", "class labels", "duplicated items", "trigger words"]
 # The widgets that design and help pages promise: default, lowest and highest value.
 SHARED = {
     "transition": ("dynamic", ["dynamic", "escape", "static", "off"]),
@@ -30,7 +31,7 @@ WIDGETS = {
     },
     "EstimateStaticTransition": {"tolerance": (0.25, 0, 0.9)},
     "DetectMemorization": {"n_seeds": (4, 1, 64), "steps": (1, 1, 50), "threshold": (0.01, 0, 1)},
-    "LoadMemorizationTestbed": {"variant": ("eps", ["eps", "v", "flow", "learned"])},
+    "LoadMemorizationTestbed": {"variant": ("eps", VARIANTS)},
 }
 
 

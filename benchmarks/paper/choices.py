@@ -1,0 +1,40 @@
+"""What defaults are chosen on: the deadline and what is followed before the transition, on the tuning half."""
+
+from .methods import BEFORE, method
+from .plan import Size, choice_jobs
+from .statistics import interval, mean
+from .table import Outcome, outcome
+
+RULES = ("dynamic", "escape")
+DEADLINES = (0.6, 0.7, 0.8, 1.0)
+
+
+def choice_row(name: str, before: str, rule: str, limit: float, size: Size) -> dict:
+    chosen = method("", before, rule, latest_percent=limit)
+    memorized, ordinary = (outcome(choice_jobs(name, before, kind, size), chosen) for kind in ("memorized", "ordinary"))
+    escaped = lambda r, i: mean(r.alignment.ravel()[i][~r.copied.ravel()[i]])  # noqa: E731
+    measures = {
+        "copied": (memorized, lambda r, i: mean(r.copied.ravel()[i])),
+        "alignment of escaped": (memorized, escaped),
+        "never began": (memorized, lambda r, i: mean(r.step.ravel()[i] == size.steps)),
+        "alignment of ordinary": (ordinary, lambda r, i: mean(r.alignment.ravel()[i])),
+    }
+    row: dict = {"before": before, "rule": rule, "deadline": limit if limit < 1 else "none"}
+    return row | {key: with_interval(measure, result, size) for key, (result, measure) in measures.items()}
+
+
+def with_interval(measure, result: Outcome, size: Size) -> tuple[float, float, float]:
+    captions, starts = result.step.shape
+    drawn = lambda index: measure(result, index)  # noqa: E731
+    return drawn(slice(None)), *interval(drawn, captions, starts, size.resamples)
+
+
+def deadline_rows(name: str, size: Size) -> list[dict]:
+    befores = ("zero", "opposite 2")
+    return [choice_row(name, b, rule, limit, size) for b in befores for rule in RULES for limit in DEADLINES]
+
+
+def before_rows(name: str, size: Size) -> list[dict]:
+    """Without a deadline: zero, conditional only, and opposite guidance of every scale, the last one that of CFG."""
+    befores = [before for before in BEFORE if before in size.choices]
+    return [choice_row(name, before, rule, 1.0, size) for before in befores for rule in RULES]
