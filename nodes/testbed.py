@@ -17,7 +17,7 @@ class LoadMemorizationTestbed:
             "tooltip": "What the exact model predicts: eps (the noise, as Stable Diffusion 1.5), v (velocity, as "
             "Stable Diffusion 2.1) or flow (rectified flow); the distribution is the same. learned: a small trained "
             "network instead, ComfyUI's own UNet with attention, which has memorized pictures of its own. The others "
-            "are exact eps models of the paper's four causes: a small data set and nothing else, class labels of few "
+            "are exact eps models of the paper's four causes: small data set and nothing else, class labels of few "
             "pictures each, duplicated items of 1 to 200 copies, trigger words that work among any others.",
         }
         return {"required": {"variant": ([*VARIANTS, LEARNED, *SCENARIOS], variant)}}

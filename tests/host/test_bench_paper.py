@@ -12,7 +12,7 @@ from paper.cache import Job, swept
 from paper.methods import at, method, oracle, transition_step
 from paper.oracle import first
 from paper.report import report
-from paper.statistics import auc, frechet_distance, interval, moments, tpr_at_fpr
+from paper.statistics import auc, frechet_distance, interval, jackknife, moments, tpr_at_fpr
 from paper.sweep import Condition, noise_circle, start_noise, sweep
 
 NAME, STEPS = "closed form eps", 10
@@ -104,6 +104,23 @@ def test_an_interval_covers_the_mean_and_knows_what_varies():
     assert all(map(math.isnan, interval(lambda i: math.nan, 3, 4, 10)))
 
 
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    values = np.array([1.0, 2.0, 4.0, 9.0])
+    error = values.std(ddof=1) / 2
+    assert jackknife(lambda i: values[i].mean(), 4, 1) == pytest.approx((4 - 2 * error, 4 + 2 * error))
+    repeated = np.repeat(values, 3)
+    assert jackknife(lambda i: repeated[i].mean(), 4, 3) == pytest.approx((4 - 2 * error, 4 + 2 * error))
+
+
+def test_every_scenario_has_prompts_of_its_own_pictures():
+    for name in plan.FULL.scenarios:
+        bed = testbeds.testbed(name)
+        for prompt in bed.held_out.memorized[:8]:
+            similarity = bed.similarity(bed.memorized, prompt)
+            assert (similarity > bed.copy_threshold).sum() == (4 if name == "class labels" else 1)
+    assert testbeds.testbed("trigger words alone").alignment(testbeds.PICTURES.means[:2], "dusk").isnan().all()
+
+
 def test_a_small_benchmark_writes_its_results(tmp_path):
     report(plan.QUICK, tmp_path)
     with (tmp_path / "closed-form-eps" / "table.csv").open(encoding="utf-8") as file:
@@ -112,4 +129,10 @@ def test_a_small_benchmark_writes_its_results(tmp_path):
     assert float(rows["memorized", "opposite 2 + escape"]["copied"]) == 0.0
     gated = rows["ordinary", "zero + escape, deadline 0.6, gate"]
     assert gated["similarity mean"] == rows["ordinary", "no mitigation"]["similarity mean"]
+    with (tmp_path / "scenarios" / "table.csv").open(encoding="utf-8") as file:
+        rows = {(row["testbed"], row["method"]): row for row in csv.DictReader(file)}
+    assert {name for name, _ in rows} == set(plan.FULL.scenarios)
+    assert float(rows["small data set", "no mitigation"]["copied"]) == 1.0
+    assert float(rows["small data set", "zero + static t = 500"]["copied any"]) == 1.0
+    assert rows["trigger words alone", "no mitigation"]["alignment"] == ""
     assert {path.suffix for path in (tmp_path / "closed-form-eps").iterdir()} == {".csv", ".json", ".png"}

@@ -41,13 +41,16 @@ def test_cfg_copies(variant, prompt, copied):
     assert similar[:, scenario.captions.index(copied)].min() > COPY_SIMILARITY
 
 
-@pytest.mark.parametrize(
-    ("variant", "prompt"), [("duplicated items", "aurora red circle"), ("trigger words", "red circle")]
-)
-def test_what_was_seen_once_is_not_copied(variant, prompt):
-    samples, similar, scenario = sample(variant, prompt)
+def test_a_single_copy_is_copied_less():
+    _, similar, scenario = sample("duplicated items", "aurora red circle", seeds=8)
+    own = similar[:, scenario.captions.index("aurora red circle")]
+    assert 0 < (own > COPY_SIMILARITY).float().mean() < 1
+
+
+def test_without_its_trigger_word_a_prompt_is_ordinary():
+    samples, similar, scenario = sample("trigger words", "red circle")
     assert similar.max() < COPY_SIMILARITY
-    assert alignment(samples, prompt, scenario.pictures).min() == 1
+    assert alignment(samples, "red circle", scenario.pictures).min() == 1
 
 
 def test_a_class_label_copies_its_training_pictures_sometimes():
