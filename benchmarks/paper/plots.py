@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 
 from .detection import scores
 from .drawing import new, save
@@ -19,7 +20,7 @@ def oracle_error(name: str, size: Size, folder: Path) -> None:
     for axes, rule in zip(grid[:, 0], RULES, strict=True):
         parts = [errors(jobs)[rule] for jobs in chosen.values()]
         distances = [(part["step"] - part["oracle"]).ravel().clip(bins[0], bins[-1]) for part in parts]
-        axes.hist(distances, bins, stacked=True, label=list(chosen))
+        axes.hist(distances, bins, stacked=True, label=list(chosen), color=colormaps["tab20"].colors[: len(chosen)])
         axes.axvline(0, color="black", linewidth=0.8)
         axes.set(title=rule, ylabel="starts")
     grid[-1, 0].set_xlabel("steps after the oracle transition (negative: too early, a copy)")
