@@ -40,7 +40,8 @@ def judge_the_judges(fresh: int = 2000) -> None:
         similarity(render(random, *torch.tensor([pair] * fresh).unbind(1)), image)
         for pair, image in zip(MEMORIZED_PAIRS, MEMORIZED.values(), strict=True)
     ]
-    print(f"fresh real pictures of the same attributes called a copy: {share(torch.cat(same) > COPY_SIMILARITY)}")
+    copies = torch.cat(same) > COPY_SIMILARITY
+    print(f"fresh real pictures of the same attributes called a copy: {copies.sum()} of {len(copies)}")
 
 
 def auc(memorized: Tensor, ordinary: Tensor) -> float:
@@ -113,7 +114,8 @@ def draw(run: Transitions, half: Half) -> None:
             step = int(run.oracle[place])
             if step < len(run.timesteps):
                 axes[index].plot(run.timesteps[step], run.norms[step, place], "o", color=line.get_color())
-        axes[index].set(title=caption, xlabel="timestep", xlim=(1000, 0), ylim=(0, None))
+        axes[index].set(title=caption, xlabel="timestep", xlim=(1000, 0))
+    axes[0].set_ylim(bottom=0)
     axes[0].set_ylabel("guidance norm (zero guidance)")
     figure.savefig(PICTURE)
 

@@ -14,8 +14,8 @@ from .distribution import COLOUR_VALUES, SIZE
 
 SEED = 20251  # of the memorized pictures
 CENTRES = (5.0, SIZE - 5.0)
-RADII = (3.0, 3.8)
-HALO = 2.0  # pixels over which the background comes back around the object
+RADII = (4.0, 4.8)
+HALO = 1.0  # pixels over which the background comes back around the object
 
 
 def memorized_pictures() -> Tensor:
@@ -25,6 +25,11 @@ def memorized_pictures() -> Tensor:
 
 def render(random: np.random.RandomState, colour: Tensor, shape: Tensor) -> Tensor:
     """A picture for each pair of indices into COLOURS and SHAPES, [n] each, all else at random: [n, 3, 16, 16]."""
+    return render_with_place(random, colour, shape)[0]
+
+
+def render_with_place(random: np.random.RandomState, colour: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
+    """The same, and how far each pixel belongs to the object and its halo: [n, 1, 16, 16]."""
     n = len(colour)
     frequency, place = np.arange(3), (np.arange(SIZE) + 0.5) / SIZE
     cosines = np.cos(np.pi * frequency[:, None] * place)
@@ -33,7 +38,7 @@ def render(random: np.random.RandomState, colour: Tensor, shape: Tensor) -> Tens
     centre = torch.tensor(random.uniform(*CENTRES, size=(n, 2)))
     radius = torch.tensor(random.uniform(*RADII, size=n))
     near, objects = draw_objects(centre, radius, colour, shape)
-    return (background * (1 - near) + objects).float()
+    return (background * (1 - near) + objects).float(), near.float()
 
 
 def draw_objects(centre: Tensor, radius: Tensor, colour: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:

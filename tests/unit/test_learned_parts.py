@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 import train_testbed
+import training_set
 from basin_escape.testbed.captions import COLOURS, MEMORIZED_PAIRS, SHAPES, WORDS
 from basin_escape.testbed.learned_pictures import memorized_pictures, render
 from basin_escape.testbed.prompt_encoder import BEGIN, END, LENGTH, PromptEncoder, filler, token_ids
 from learned_judge import COPY_SIMILARITY, alignment, attributes, similarity
-from train_testbed import Recipe, TrainingSet, train
+from train_testbed import train
+from training_set import Recipe, TrainingSet
 
 
 def fresh(n, seed=0):
@@ -57,7 +59,7 @@ def test_a_token_knows_only_those_before_it():
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(train_testbed, "ORDINARY", 300)
+    monkeypatch.setattr(training_set, "ORDINARY", 300)
     monkeypatch.setattr(train_testbed, "BATCH", 4)
 
 
