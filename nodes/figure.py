@@ -158,7 +158,7 @@ def _draw_threshold(axes: Any, run: RunTrace, quantity: str, colours: dict) -> N
     if gate and run.settings.transition != OFF and quantity == GUIDANCE_NORM:
         axes.axhline(gate, label="memorization threshold", **line)
     if quantity == PULL and run.cfg > 0:
-        axes.axhline(0.5 / run.cfg, label="CFG begins below", **line)
+        axes.axhline(1 / run.cfg, label="CFG gets there from above", **line)
 
 
 def _dress(axes: Any, runs: list[RunTrace], quantity: str, x_axis: str, colours: dict) -> None:

@@ -29,9 +29,9 @@ TRANSITION_WIDGETS = {
         {
             "default": Settings.transition,
             "tooltip": "When CFG begins to act. dynamic: each image at the first local minimum of its own "
-            "guidance norm (Algorithm 1 of the paper). escape: each image once CFG carries it less than half of "
-            "the way to what the prompt showed in the first step (not in the paper; see the help page). static: all "
-            "images at static_percent. off: from the start, exactly as without this node.",
+            "guidance norm (Algorithm 1 of the paper). escape: each image once CFG no longer carries it to what the "
+            "prompt showed in the first step (not in the paper; see the help page). static: all images at "
+            "static_percent. off: from the start, exactly as without this node.",
         },
     ),
     "before_transition": (

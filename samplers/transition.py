@@ -70,12 +70,11 @@ class FallsShort:
 
     Call it with the guided pulls s p_0, s p_1, ... ([batch] each): how much of the way from the unconditional
     prediction to the very first conditional one, which for a memorized prompt is the memorized image, guidance of
-    scale s would go. The result is true, per sample, in a call in which that is less than half of it: the guided
-    prediction is nearer to the unconditional one than to that image.
+    scale s would go. The result is true, per sample, in a call in which that is less than all of it.
     """
 
     def __call__(self, guided_pull: Tensor) -> Tensor:
-        return guided_pull < 0.5
+        return guided_pull < 1
 
 
 class Observations:

@@ -55,7 +55,7 @@ def test_the_pull_starts_at_one_and_its_level_is_drawn(traces):
     axes = draw(traces[-2], PULL)
     (curve,), _ = curves_and_dots(axes)
     assert curve.get_ydata()[0] == pytest.approx(1)
-    assert [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == "--"] == [0.5 / 7.5]
+    assert [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == "--"] == [1 / 7.5]
 
 
 def draw(trace, quantity="guidance norm", x_axis="timestep"):

@@ -58,7 +58,7 @@ def decisions(chosen, schedule, calls, norms, guided_pulls, elements):
                 fell_and_rises = len(observed) > 1 and observed[-2] > observed[-1] < d
                 on = on or fell_and_rises
             if chosen.transition == "escape":
-                on = on or guided_pull < 0.5
+                on = on or guided_pull < 1
             if chosen.transition in ("dynamic", "escape"):
                 on = on or sigma <= percent_to_sigma(chosen.latest_percent) * 1.0001
         if chosen.transition == "static":

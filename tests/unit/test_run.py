@@ -53,15 +53,15 @@ def test_the_dynamic_switch_includes_the_observation_that_reveals_the_minimum():
     torch.testing.assert_close(run.trace.quantity("timestep")[:, 1], timesteps, rtol=0, atol=0.5)
 
 
-def test_the_escape_is_where_guidance_goes_less_than_half_of_the_way_to_the_first_prediction():
+def test_the_escape_is_where_guidance_no_longer_reaches_the_first_prediction():
     # The predictions of `call` are on one line, so the pull is norm times sigma by that of the first call: 20.
     run = make_run(Settings("escape", latest_percent=1.0), batch=3)
-    leaves, stays = [2.0, 2.0, 2.0, 0.25, 9.0, 9.0], [2.0, 2.5, 10 / 3, 4.0, 5.0, 10.0]
-    just = [2.0, 0.17, 0.225, 0.265, 0.33, 0.7]  # times sigma: 1.36, 1.35, 1.325 and below 10 / 7.5 = 1.333
+    leaves, stays = [2.0, 2.0, 2.0, 0.5, 9.0, 9.0], [2.0, 2.5, 10 / 3, 4.0, 5.0, 10.0]
+    just = [2.0, 0.34, 0.45, 0.53, 0.66, 1.4]  # times sigma: 2.72, 2.7, 2.65 and below 20 / 7.5 = 2.67
     states = drive(run, [leaves, stays, just])
     assert states == [[False] * 3 + [True] * 3, [False] * 6, [False] * 3 + [True] * 3]
     assert run.trace.transition_step.tolist() == [3, -1, 3]
-    torch.testing.assert_close(run.trace.quantity("pull")[:, 0], torch.tensor([1, 0.8, 0.6, 0.0625, 1.8, 0.9]))
+    torch.testing.assert_close(run.trace.quantity("pull")[:, 0], torch.tensor([1, 0.8, 0.6, 0.125, 1.8, 0.9]))
 
 
 def test_the_deadline_ends_an_escape_too():

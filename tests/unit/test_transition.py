@@ -64,9 +64,9 @@ def test_algorithm_1_on_random_batches(sequences):
     assert first_minima(sequences) == [switch_step(norms) for norms in sequences]
 
 
-def test_guidance_that_goes_less_than_half_of_the_way_falls_short():
+def test_guidance_that_goes_less_than_all_the_way_falls_short():
     falls_short = FallsShort()
-    assert falls_short(torch.tensor([7.5, 0.5, 0.49, -2.0, math.nan])).tolist() == [False, False, True, True, False]
+    assert falls_short(torch.tensor([7.5, 1.0, 0.99, -2.0, math.nan])).tolist() == [False, False, True, True, False]
 
 
 def observed(calls, sigmas):
