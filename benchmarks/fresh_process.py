@@ -1,5 +1,6 @@
 """What `make bench` measures in processes of their own: loading the pack, and the most memory that a variant holds."""
 
+import contextlib
 import json
 import resource
 import statistics
@@ -34,6 +35,11 @@ def _import_pack() -> dict:
     import comfy.sample
     import comfy.sd
     from pack import load_pack
+
+    with contextlib.suppress(ImportError):  # the sampling library alone has neither
+        import server  # noqa: F401
+
+        import nodes  # noqa: F401
 
     started = time.perf_counter()
     load_pack()
