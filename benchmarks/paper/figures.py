@@ -47,7 +47,7 @@ def figure_2(name: str, size: Size, folder: Path) -> None:
         axes.remove()
     whole.plot(t, curve["difference"][0], color="black")
     for (rule, choose), colour in zip(
-        RULES.items(), ("tab:blue", "tab:purple", "tab:orange", "tab:green"), strict=True
+        RULES.items(), ("tab:blue", "tab:purple", "tab:orange", "tab:green", "tab:olive"), strict=True
     ):
         step = min(int(choose(sweep, job.condition)[0]), size.steps - 1)
         whole.plot(t[step], curve["difference"][0][step], "o", color=colour, label=rule)

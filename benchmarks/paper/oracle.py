@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 # isort: split
-from basin_escape.samplers.guidance import norm
+from basin_escape.samplers.guidance import norm, pull
 from basin_escape.samplers.settings import DYNAMIC, ESCAPE
 
 from .cache import Job, swept
@@ -48,11 +48,19 @@ def half_fall(sweep: dict[str, Tensor], chosen: Condition) -> Tensor:
     return first(r < 0.5 * r.cummax(0).values)
 
 
+def half_of_the_way(sweep: dict[str, Tensor], chosen: Condition) -> Tensor:
+    """Escape with a stricter line: guidance goes less than half of the way to the first conditional prediction."""
+    cond, uncond = sweep["cond"], sweep["uncond"]
+    pulls = torch.stack([pull(c, u, cond[0]) for c, u in zip(cond, uncond, strict=True)])
+    return first(chosen.cfg * pulls < 0.5)
+
+
 RULES = {
     "Algorithm 1 (dynamic)": by_settings(DYNAMIC),
     "a minimum after a fall by 35 %": minimum_after_a_fall,
     "half of the distance of the predictions": half_fall,
     "escape": by_settings(ESCAPE),
+    "escape at half of the way": half_of_the_way,
 }
 
 

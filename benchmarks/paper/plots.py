@@ -15,7 +15,7 @@ def oracle_error(name: str, size: Size, folder: Path) -> None:
     """How many steps each rule is before (negative) or after the oracle, by condition."""
     chosen = conditions(name, size)
     chosen = {key: jobs for key, jobs in chosen.items() if jobs[0].condition.steps == size.steps}
-    figure, grid = new(len(RULES), 1, 7, 8, sharex=True)
+    figure, grid = new(len(RULES), 1, 7, 10, sharex=True)
     bins = np.arange(-size.steps // 2, size.steps // 2 + 2) - 0.5
     for axes, rule in zip(grid[:, 0], RULES, strict=True):
         parts = [errors(jobs)[rule] for jobs in chosen.values()]
