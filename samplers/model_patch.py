@@ -13,9 +13,14 @@ except ImportError:  # ComfyUI before December 2024
     WrappersMP = None
 
 from .run import Run
-from .settings import Settings
+from .settings import ESCAPE, Settings
 from .trace import GuidanceTrace
 from .transition import ascending
+
+NO_SCALE = (
+    "transition is escape, which needs the guidance scale, but this ComfyUI, or this guider, does not tell it to a "
+    "model patch. Use Basin Escape Guider or KSampler (Basin Escape), or set transition to dynamic."
+)
 
 
 def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
@@ -23,6 +28,7 @@ def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
 
     The hook is a post-CFG function: it composes with every other node's hooks, and a sample under CFG leaves
     it bit for bit. The state of a run is held by the run's own model options, under a key of this patch.
+    A run raises ValueError in its first model call where an escape is not told the guidance scale.
     """
     key = f"basin_escape_{uuid.uuid4().hex}"
     unannounced_sampling = _sampling_by_conditioning()
@@ -47,6 +53,8 @@ def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
         sampling = options[key] if announced else unannounced_sampling(args)
         cfg = args.get("cond_scale", math.nan)
         if sampling.run is None:
+            if settings.transition == ESCAPE and "cond_scale" not in args:
+                raise ValueError(NO_SCALE)
             sampling.run = _start_run(args, options, settings, cfg, trace.listener)
             if not announced:  # nor is its end
                 trace.append(sampling.run.trace)

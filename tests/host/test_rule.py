@@ -3,7 +3,7 @@
 import pytest
 import torch
 from basin_escape.samplers.guidance import norm
-from basin_escape.samplers.model_patch import patch_model
+from basin_escape.samplers.model_patch import WrappersMP, patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 from basin_escape.testbed.denoiser import SCALE, noise_coefficients, posterior_mean
@@ -97,6 +97,18 @@ def test_patch_and_guider_are_the_same_rule(any_testbed, settings):
     assert torch.equal(any_testbed.stock(MEMORIZED, model=patched, steps=30), samples)
     assert torch.equal(trace.runs[0].transition_step, run.transition_step)
     assert (run.transition_step > 0).all()
+
+
+def test_an_escape_by_patch_is_the_guiders_or_is_refused(testbed):
+    settings = Settings("escape", latest_percent=1.0)
+    patched = patch_model(testbed.model, settings, GuidanceTrace())
+    if WrappersMP is None:  # this host does not tell a patch the guidance scale
+        with pytest.raises(ValueError, match=r"transition is escape.*Use Basin Escape Guider"):
+            testbed.stock(MEMORIZED, model=patched, steps=30)
+    else:
+        samples, run = testbed.guided(settings, MEMORIZED, steps=30)
+        assert torch.equal(testbed.stock(MEMORIZED, model=patched, steps=30), samples)
+        assert (run.transition_step > 2).all()
 
 
 def test_another_nodes_cfg_function_acts_after_the_transition(testbed):
