@@ -41,17 +41,15 @@ class LoadMemorizationTestbed:
     SEARCH_ALIASES = ["memorization", "toy model", "example model", "testbed"]
 
     def load(self, variant):
-        vae, captions = TestbedVAE(), MEMORIZED_CAPTIONS
+        vae, clip, captions = TestbedVAE(), TestbedCLIP(embed), MEMORIZED_CAPTIONS
         if variant == LEARNED:
             model, clip = load_learned()
-            memorized = memorized_pictures()
+            pictures = memorized_pictures()
+        elif variant in SCENARIOS:
+            scenario = SCENARIOS[variant]()
+            captions, pictures = scenario.captions, scenario.pictures.means
+            model = load_model(scenario.pictures, VARIANTS[0], scenario.log_prior)
         else:
-            if variant in SCENARIOS:
-                scenario = SCENARIOS[variant]()
-                captions, pictures = scenario.captions, scenario.pictures
-                model = load_model(pictures, VARIANTS[0], scenario.log_prior)
-            else:
-                pictures = render_pictures()
-                model = load_model(pictures, variant)
-            clip, memorized = TestbedCLIP(embed), pictures.means[: len(captions)]
-        return model, clip, vae, vae.decode(memorized), "\n".join(captions)
+            rendered = render_pictures()
+            model, pictures = load_model(rendered, variant), rendered.means
+        return model, clip, vae, vae.decode(pictures[: len(captions)]), "\n".join(captions)

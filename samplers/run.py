@@ -20,7 +20,7 @@ from .guidance import (
 )
 from .settings import BY_IMAGE, DYNAMIC, ESCAPE, STATIC, Settings
 from .trace import QUANTITIES, Listener, RunTrace
-from .transition import SIGMA_TOLERANCE, FallsShort, FirstLocalMinimum, Observations, TimestepScale, ascending, reached
+from .transition import FallsShort, FirstLocalMinimum, Observations, TimestepScale, ascending, reached
 
 
 class Run:
@@ -50,8 +50,7 @@ class Run:
         self.settings = settings
         self.timestep = TimestepScale(percent_to_sigma)
         static_sigmas = [percent_to_sigma(percent) for percent in settings.static_percents]
-        # Times the tolerance of `reached`, once for all calls.
-        self.static_level = torch.tensor(static_sigmas).expand(batch) * (1 + SIGMA_TOLERANCE)
+        self.static_sigma = torch.tensor(static_sigmas).expand(batch)
         self.latest_sigma = percent_to_sigma(settings.latest_percent)
         self.passes_through = sigmas is not None and ascending(sigmas)
         self.observes = Observations(sigmas)
@@ -90,7 +89,7 @@ class Run:
     def place(self, sigma: Tensor) -> None:
         """Decide what depends on the noise level alone, sigma [batch], on its device: a static transition."""
         if self.active and self.settings.transition == STATIC:
-            self.on = sigma <= self.static_level.to(sigma.device, non_blocking=True)
+            self.on = reached(sigma, self.static_sigma.to(sigma.device, non_blocking=True))
             if self.settings.memorization_threshold:
                 self.on = self.on | self._trace.gated.to(sigma.device, non_blocking=True)
 

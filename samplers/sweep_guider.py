@@ -11,12 +11,15 @@ class SweepGuider(BasinEscapeCFGGuider):
     """BasinEscapeCFGGuider for a batch of static transitions from one start, with a sampler that draws no noise.
 
     The model is asked once for all samples that have never been under CFG, whose inputs are the same, and every hook
-    of the host sees the whole batch.
+    of the host sees the whole batch. `parted` [batch], which have been under CFG, exists while sampling only.
     """
 
     def sample(self, noise, *args, **kwargs):
         self.parted = torch.zeros(len(noise), dtype=torch.bool)
-        return super().sample(noise, *args, **kwargs)
+        try:
+            return super().sample(noise, *args, **kwargs)
+        finally:
+            del self.parted
 
     def predict_noise(self, x, timestep, model_options={}, seed=None):
         denoised = super().predict_noise(x, timestep, model_options, seed)

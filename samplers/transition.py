@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from math import cos, inf, log, pi
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,8 +12,8 @@ from torch import Tensor
 SIGMA_TOLERANCE = 1e-4
 
 
-def reached(sigma: float, level: float) -> bool:
-    """Whether the noise level `sigma` is at or below `level`."""
+def reached(sigma: float | Tensor, level: float | Tensor) -> Any:
+    """Whether the noise level `sigma` is at or below `level`; for tensors, each of their entries."""
     return sigma <= level * (1 + SIGMA_TOLERANCE)
 
 

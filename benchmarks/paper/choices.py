@@ -1,12 +1,12 @@
 """What defaults are chosen on: the deadline and what is followed before the transition, on the tuning half."""
 
-from .methods import BEFORE, method
+from .methods import BEFORE, NO_DEADLINE, method
 from .plan import Size, choice_jobs
 from .statistics import interval, mean
 from .table import Outcome, outcome
 
 RULES = ("dynamic", "escape")
-DEADLINES = (0.6, 0.7, 0.8, 1.0)
+DEADLINES = (0.6, 0.7, 0.8, NO_DEADLINE)
 
 
 def choice_row(name: str, before: str, rule: str, limit: float, size: Size) -> dict:
@@ -19,7 +19,7 @@ def choice_row(name: str, before: str, rule: str, limit: float, size: Size) -> d
         "never began": (memorized, lambda r, i: mean(r.step.ravel()[i] == size.steps)),
         "alignment of ordinary": (ordinary, lambda r, i: mean(r.alignment.ravel()[i])),
     }
-    row: dict = {"before": before, "rule": rule, "deadline": limit if limit < 1 else "none"}
+    row: dict = {"before": before, "rule": rule, "deadline": limit if limit < NO_DEADLINE else "none"}
     return row | {key: with_interval(measure, result, size) for key, (result, measure) in measures.items()}
 
 
@@ -37,4 +37,4 @@ def deadline_rows(name: str, size: Size) -> list[dict]:
 def before_rows(name: str, size: Size) -> list[dict]:
     """Without a deadline: zero, conditional only, and opposite guidance of every scale, the last one that of CFG."""
     befores = [before for before in BEFORE if before in size.choices]
-    return [choice_row(name, before, rule, 1.0, size) for before in befores for rule in RULES]
+    return [choice_row(name, before, rule, NO_DEADLINE, size) for before in befores for rule in RULES]

@@ -25,6 +25,9 @@ BEFORE = {
 }
 
 
+MAIN_BEFORES = ("zero", "opposite 2", "opposite 7.5", "conditional")  # of the main tables
+
+
 @dataclass(frozen=True)
 class Method:
     """A row of the tables: what is followed before the transition (a key of BEFORE), and the pack's settings."""
@@ -43,16 +46,17 @@ def method(name: str, before: str, transition: str, **widgets) -> Method:
     return Method(name, before, Settings(transition, choice, scale, **widgets))
 
 
+def static(before: str, t: int) -> Method:
+    return method(f"{before} + static t = {t}", before, "static", static_percent=1 - t / 1000)
+
+
 def methods(gate: float) -> list[Method]:
     """The rows of the main table; `gate` is the memorization threshold of the gated ones, in RMS."""
     rows = [method("no mitigation", "zero", "off")]
-    rows += [method(f"static t = {t}", "zero", "static", static_percent=1 - t / 1000) for t in STATIC_TIMESTEPS]
-    for before in ("opposite 2", "opposite 7.5"):
-        rows += [
-            method(f"{before} + static t = {t}", before, "static", static_percent=1 - t / 1000) for t in (700, 650)
-        ]
+    rows += [replace(static("zero", t), name=f"static t = {t}") for t in STATIC_TIMESTEPS]
+    rows += [static(before, t) for before in ("opposite 2", "opposite 7.5") for t in (700, 650)]
     for transition, limits in {"dynamic": (NO_DEADLINE, 0.6), "escape": (NO_DEADLINE, 0.6)}.items():
-        for before in ("zero", "opposite 2", "opposite 7.5", "conditional"):
+        for before in MAIN_BEFORES:
             for limit in limits:
                 name = f"{before} + {transition}" + (f", deadline {limit}" if limit < 1 else "")
                 rows.append(method(name, before, transition, latest_percent=limit))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from .cache import Job
-from .methods import BEFORE
+from .methods import BEFORE, MAIN_BEFORES
 from .sweep import Condition
 from .testbeds import SCENARIO_PROMPTS, testbed
 
@@ -31,7 +31,7 @@ class Size:
     testbeds: tuple[str, ...] = ("closed form eps", "learned")
     first_step_only: tuple[str, ...] = ("closed form v", "closed form flow")
     scenarios: tuple[str, ...] = tuple(SCENARIO_PROMPTS)
-    befores: tuple[str, ...] = ("zero", "opposite 2", "opposite 7.5", "conditional")
+    befores: tuple[str, ...] = MAIN_BEFORES
     choices: tuple[str, ...] = tuple(BEFORE)
     variations: bool = True
     resamples: int = 400

@@ -14,13 +14,13 @@ from .plan import Size
 def oracle_error(name: str, size: Size, folder: Path) -> None:
     """How many steps each rule is before (negative) or after the oracle, by condition."""
     chosen = conditions(name, size)
-    chosen = {key: jobs for key, jobs in chosen.items() if jobs[0].condition.steps == size.steps}
+    found = {key: errors(jobs) for key, jobs in chosen.items() if jobs[0].condition.steps == size.steps}
     figure, grid = new(len(RULES), 1, 7, 10, sharex=True)
     bins = np.arange(-size.steps // 2, size.steps // 2 + 2) - 0.5
     for axes, rule in zip(grid[:, 0], RULES, strict=True):
-        parts = [errors(jobs)[rule] for jobs in chosen.values()]
+        parts = [table[rule] for table in found.values()]
         distances = [(part["step"] - part["oracle"]).ravel().clip(bins[0], bins[-1]) for part in parts]
-        axes.hist(distances, bins, stacked=True, label=list(chosen), color=colormaps["tab20"].colors[: len(chosen)])
+        axes.hist(distances, bins, stacked=True, label=list(found), color=colormaps["tab20"].colors[: len(found)])
         axes.axvline(0, color="black", linewidth=0.8)
         axes.set(title=rule, ylabel="starts")
     grid[-1, 0].set_xlabel("steps after the oracle transition (negative: too early, a copy)")

@@ -10,7 +10,7 @@ from basin_escape.samplers.guidance import rms
 from basin_escape.testbed.scenarios import COPIES
 
 from .drawing import new, norms, over_time, save, timesteps
-from .methods import Method, method, oracle
+from .methods import NO_DEADLINE, Method, method, oracle, static
 from .oracle import distance, loaded
 from .plan import SCENARIO_BEFORES, Size, scenario_jobs
 from .statistics import interval, mean
@@ -22,13 +22,11 @@ STATIC_TIMESTEPS = (700, 600, 500)  # of the paper's Tables 1 and 2
 
 def scenario_methods() -> list[Method]:
     rows = [method("no mitigation", "zero", "off")]
-    for before in ("zero", "opposite 2"):
-        rows += [
-            method(f"{before} + static t = {t}", before, "static", static_percent=1 - t / 1000)
-            for t in STATIC_TIMESTEPS
-        ]
+    rows += [static(before, t) for before in ("zero", "opposite 2") for t in STATIC_TIMESTEPS]
     for before in SCENARIO_BEFORES:
-        rows += [method(f"{before} + {rule}", before, rule, latest_percent=1.0) for rule in ("dynamic", "escape")]
+        rows += [
+            method(f"{before} + {rule}", before, rule, latest_percent=NO_DEADLINE) for rule in ("dynamic", "escape")
+        ]
     return rows
 
 
