@@ -1,6 +1,7 @@
 """The ways to sample that `make bench` compares, and the time and the predictions that each takes."""
 
 import time
+from itertools import pairwise
 
 import torch
 from measure import count_calls
@@ -71,18 +72,29 @@ except ImportError:
 
 
 def sampling(build, model, conds, steps: int, shape: tuple):
-    """A function that samples once with the guider that `build` makes."""
+    """A function that samples once with the guider that `build` makes: the seconds of every step, and of the end."""
     chosen = build(model)
     chosen.set_conds(*conds)
     chosen.set_cfg(CFG)
     sigmas = comfy.samplers.KSampler(model, steps, "cpu", "euler", "normal").sigmas
     latent, euler = torch.zeros(shape), comfy.samplers.sampler_object("euler")
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    return lambda: chosen.sample(noise, latent, euler, sigmas, disable_pbar=True, seed=0)
+
+    def run() -> list[float]:
+        marks = [time.perf_counter()]
+
+        def mark(*args) -> None:
+            marks.append(time.perf_counter())
+
+        chosen.sample(noise, latent, euler, sigmas, callback=mark, disable_pbar=True, seed=0)
+        mark()
+        return [after - before for before, after in pairwise(marks)]
+
+    return run
 
 
 def compare(names: list[str], model, conds, steps: int, rounds: int, shape: tuple) -> dict[str, dict]:
-    """Seconds of every run, [rounds] each in an order that changes from round to round, and predictions per picture."""
+    """What `sampling` tells, [rounds][steps + 1], in an order that changes by round; and predictions per picture."""
     counted, calls = count_calls(model)
     runs = {name: sampling(VARIANTS[name], counted, conds, steps, shape) for name in names}
     for run in runs.values():  # a first run of each costs more
@@ -90,8 +102,7 @@ def compare(names: list[str], model, conds, steps: int, rounds: int, shape: tupl
     results: dict[str, dict] = {name: {"seconds": [], "predictions": 0} for name in names}
     for turn in tqdm(range(rounds), unit="round"):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            before, started = calls(), time.perf_counter()
-            runs[name]()
-            results[name]["seconds"].append(time.perf_counter() - started)
+            before = calls()
+            results[name]["seconds"].append(runs[name]())
             results[name]["predictions"] = (calls() - before) / shape[0]
     return results
