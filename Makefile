@@ -10,7 +10,7 @@ bench: export MALLOC_TRIM_THRESHOLD_ = 4000000000
 bench: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench bench-curve bench-paper pictures locales train-testbed measure-testbed
+.PHONY: demo test lint format bench bench-curve bench-paper pictures locales train-testbed measure-testbed compare-trainings
 .PHONY: test-server test-browser thumbnails comfyui
 
 demo: .venv/installed
@@ -52,6 +52,9 @@ train-testbed: .venv/installed
 
 measure-testbed: .venv/installed
 	$(BIN)/python benchmarks/learned_card.py $(ARGS)
+
+compare-trainings: .venv/installed
+	$(BIN)/python benchmarks/compare_trainings.py $(ARGS)
 
 # On a real ComfyUI: COMFYUI_PATH names the checkout, COMFYUI_PYTHON the interpreter it runs with.
 test-server: .venv/installed comfyui

@@ -1,0 +1,50 @@
+"""`make compare-trainings ARGS="a.safetensors b.safetensors"`: several trainings of the learned testbed, a row each.
+
+What to keep is chosen on the tuning half: of the weights whose basin is as wanted, those that follow ordinary captions
+best. STEPS steps of Euler, guidance CFG; SEEDS start noises for a memorized caption, twice as many for an ordinary one.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from learned import HELD_OUT, TUNING, Half, Learned
+from learned_card import after_oracle, auc, exits, followed, quantiles, share
+from learned_judge import COPY_SIMILARITY
+
+STEPS, SEEDS, CFG = 25, 4, 5.0
+
+
+def row(weights: Path, half: Half) -> dict[str, str]:
+    network = Learned(weights)
+    zero = network.try_transitions(half.memorized, SEEDS, STEPS, CFG)
+    opposite = network.try_transitions(half.memorized, SEEDS, STEPS, CFG, opposite_scale=2.0)
+    ordinary = network.sample(half.ordinary, 2 * SEEDS, STEPS, CFG)
+    return {
+        "weights": weights.stem,
+        "copied": f"{zero.copied[0].float().mean():.3f}",
+        "ordinary copied": f"{(ordinary.similarity > COPY_SIMILARITY).float().mean():.3f}",
+        "ordinary followed": followed(ordinary.pictures, half.ordinary),
+        "first norm AUC": f"{auc(zero.norms[0], ordinary.first_norms):.3f}",
+        "transition, zero guidance": quantiles(exits(zero)),
+        "opposite guidance 2": quantiles(exits(opposite)),
+        "one single switch": share(torch.cat([zero.single, opposite.single])),
+        "alignment from there": f"{after_oracle(zero, half.memorized):.3f}",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("weights", type=Path, nargs="+")
+    parser.add_argument("--held-out", action="store_true", help="the captions that no choice is made on")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    for index, weights in enumerate(arguments.weights):
+        values = row(weights, HELD_OUT if arguments.held_out else TUNING)
+        if index == 0:
+            print(f"| {' | '.join(values)} |\n|{'---|' * len(values)}")
+        print(f"| {' | '.join(values.values())} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
