@@ -22,7 +22,7 @@ from sampling_cost import ON_UNET, VARIANTS, compare
 from sd15 import load_sd15, prompt
 
 # What is sampled: steps, rounds, the shape of a latent. Both schedules have half of their steps before t = 500.
-TESTBED, UNET = (50, 15, (4, 3, 16, 16)), (2, 8, (1, 4, 32, 32))
+TESTBED, UNET = (50, 15, (4, 3, 16, 16)), (2, 6, (1, 4, 32, 32))
 BATCHES = (1, 8, 64)
 
 
