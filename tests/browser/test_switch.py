@@ -74,6 +74,24 @@ def test_values_out_of_sight_are_saved_and_loaded(page):
     assert page.complaints == []
 
 
+def test_a_pasted_node_shows_what_matters_for_its_own_values(page):
+    load(page, "testbed_guider")
+    choose(page, transition="static", before_transition="opposite guidance")
+    shown = page.evaluate(
+        """id => {
+            app.canvas.selectItems([app.graph.getNodeById(id)]);
+            app.canvas.copyToClipboard();
+            app.canvas.pasteFromClipboard();
+            const pasted = app.graph.nodes.at(-1);
+            return [pasted.id, pasted.comfyClass, pasted.widgets.filter(w => !w.hidden).map(w => w.name)];
+        }""",
+        GUIDER,
+    )
+    assert shown[0] != GUIDER and shown[1] == "BasinEscapeGuider"
+    assert [name for name in EFFECTS if name in shown[2]] == ["static_percent", "opposite_scale"]
+    assert page.complaints == []
+
+
 def execute(page, command):
     page.evaluate("command => app.extensionManager.command.execute(command)", command)
 

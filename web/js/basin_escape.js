@@ -73,8 +73,14 @@ function fitCurves(changed) {
   app.canvas?.setDirty(true, true);
 }
 
-/** Call `arrange` whenever one of the two choices changes. */
+/** Call `arrange` whenever one of the two choices changes, or the node is given saved values (loaded, pasted, cloned). */
 function watch(node) {
+  const { onConfigure } = node;
+  node.onConfigure = function () {
+    const result = onConfigure?.apply(this, arguments);
+    arrange(node);
+    return result;
+  };
   for (const name of ["transition", "before_transition"]) {
     const choice = widget(node, name);
     const callback = choice.callback;
@@ -168,8 +174,5 @@ app.registerExtension({
     curves.set(node, new Curve(node, curveSettings()));
     watch(node);
     arrange(node);
-  },
-  loadedGraphNode(node) {
-    if (curves.has(node)) arrange(node);
   },
 });
