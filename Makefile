@@ -18,7 +18,7 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/pytest --numprocesses=auto $(ARGS)
-	node --test tests/js/
+	node --test tests/js/*.test.mjs
 	@echo "tests/server and tests/browser: not run here (make test-server, make test-browser; see README.md)"
 
 lint: .venv/installed

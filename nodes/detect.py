@@ -37,7 +37,7 @@ class DetectMemorization:
             "max": 1.0,
             "step": 0.0001,
             "tooltip": "From this mean guidance norm (RMS) on a prompt counts as memorized. Every model has its own: "
-            "calibrate it with `ordinary_prompts`. The default is one for the testbed.",
+            "calibrate it with `ordinary_prompts`. The default is one for the testbed's eps and v variants.",
         }
         ordinary = {
             "default": "",

@@ -98,8 +98,8 @@ SKIP_UNUSED_PASS = {
         {
             "default": False,
             "tooltip": "With a static transition, run only the prediction that is used before it: one model call "
-            "instead of two in those steps. The curve has a gap there. No effect with dynamic transition or "
-            "opposite guidance, which need both.",
+            "instead of two in those steps. The curve has a gap there. No effect with dynamic transition, "
+            "escape or opposite guidance, which need both, nor beside nodes that act on both before CFG.",
         },
     ),
 }

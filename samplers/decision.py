@@ -11,7 +11,7 @@ from .transition import FallsShort, FirstLocalMinimum, ascending, reached
 
 
 class Decision:
-    """The mask `on` [batch]: on the CPU, or where only the noise level counts, beside it.
+    """The mask `on` [batch]: on the CPU, or where only the noise level counts, on that one's device.
 
     percent_to_sigma  the host's, of the model's noise schedule
     batch             number of samples

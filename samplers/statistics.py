@@ -53,7 +53,7 @@ def zero_guidance_norms(runs: list[RunTrace]) -> Norms:
     if any(len(other) != len(timesteps[0]) or not torch.allclose(other, timesteps[0]) for other in timesteps):
         raise ValueError(
             "trace has runs with different timesteps, which have no mean. Use the same sampler, scheduler, steps and "
-            "denoise for all of them."
+            "denoise for all of them. A change of any setting of the node that the trace comes from begins it anew."
         )
     samples = {
         name: torch.cat([rms(run.quantity(f"{name}_norm"), run.elements) for run in runs], dim=1)

@@ -1,1 +1,1 @@
-"""A small diffusion model that memorizes and is known exactly: no weights, no training, one seed."""
+"""Small diffusion models that memorize: some known exactly, without any training, and a network that was trained."""

@@ -10,7 +10,7 @@ COPY_SIMILARITY = 0.9
 
 
 def similarity(images: Tensor, reference: Tensor) -> Tensor:
-    """Correlation of the pixels, each image and channel layout centred as a whole: [n, ...], [...] -> [n]."""
+    """Correlation of the pixels, each image less its mean over pixels and channels: [n, ...], [...] -> [n]."""
     images, reference = images.flatten(1), reference.flatten()[None]
     centred = images - images.mean(1, keepdim=True), reference - reference.mean()
     return torch.nn.functional.cosine_similarity(*centred, dim=1)

@@ -85,6 +85,8 @@ def test_an_interrupted_training_ends_with_the_same_weights(small, monkeypatch, 
     monkeypatch.setattr(train_testbed, "SAVE_EVERY", 2)
     train(Recipe(steps=3), tmp_path / "whole.safetensors")
     (progress,) = (tmp_path / "output").glob("*.safetensors")  # as it was after two steps
-    assert progress.exists()
+    steps, loss = [], train_testbed.loss
+    monkeypatch.setattr(train_testbed, "loss", lambda *args: steps.append(args[-1]) or loss(*args))
     train(Recipe(steps=3), tmp_path / "resumed.safetensors")
+    assert progress.exists() and steps == [2]
     assert (tmp_path / "whole.safetensors").read_bytes() == (tmp_path / "resumed.safetensors").read_bytes()
