@@ -2,6 +2,8 @@
 
 import math
 
+from torch import Tensor
+
 from ..samplers.guidance import BEFORE_TRANSITION
 from ..samplers.settings import TRANSITIONS, Settings
 from ..samplers.trace import GuidanceTrace
@@ -157,8 +159,13 @@ def check_cfg(cfg: float) -> None:
 
 
 def check_single(latent_image: dict) -> None:
-    """Raise ValueError for a latent of several images where one is to be the start of all."""
-    batch = len(latent_image["samples"])
+    """Raise ValueError for a latent of several images, or with sound, where one image is to be the start of all."""
+    samples = latent_image["samples"]
+    if not isinstance(samples, Tensor):
+        raise ValueError(
+            "latent_image holds several latents in one (video with sound): choose one that is a single tensor."
+        )
+    batch = len(samples)
     if batch > 1:
         raise ValueError(
             f"latent_image holds {batch} images, but one is the start of all: set batch_size to 1, or choose one with "

@@ -214,3 +214,10 @@ def test_bad_input_is_refused_before_sampling(testbed, changes, message):
     with pytest.raises(ValueError, match=message):
         sweep(testbed, model=counted, **changes)
     assert calls() == 0
+
+
+def test_a_latent_with_sound_is_refused_before_sampling(testbed):
+    nested = pytest.importorskip("comfy.nested_tensor", reason="needs a ComfyUI with nested latents").NestedTensor
+    latent = {"samples": nested([torch.zeros(1, 3, 16, 16), torch.zeros(1, 4, 20)])}
+    with pytest.raises(ValueError, match=r"latent_image holds several latents.*single tensor"):
+        sweep(testbed, latent_image=latent)

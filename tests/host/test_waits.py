@@ -122,7 +122,9 @@ def test_a_live_curve_costs_a_wait_only_where_it_is_due(testbed, far_model, due)
     assert watcher.steps == [*range(1, STEPS + 1), STEPS] if due else [STEPS]
 
 
-@pytest.mark.parametrize("settings", [Settings("static"), Settings("static", memorization_threshold=0.03), Settings()])
+@pytest.mark.parametrize(
+    "settings", [Settings("static"), Settings("static", memorization_threshold=0.03), Settings(), Settings("escape")]
+)
 def test_the_device_makes_no_difference(testbed, far_model, build, settings):
     guider, trace = build(testbed, far_model, settings)
     _, _, samples = waits(guider, testbed)
