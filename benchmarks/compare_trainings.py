@@ -1,7 +1,7 @@
 """`make compare-trainings ARGS="a.safetensors b.safetensors"`: several trainings of the learned testbed, a row each.
 
 What to keep is chosen on the tuning half: of the weights whose basin is as wanted, those that follow ordinary captions
-best. STEPS steps of Euler, guidance CFG; SEEDS start noises for a memorized caption, twice as many for an ordinary one.
+best. Sampled as for the card (learned_card.py), guidance CFG, with twice as many start noises for an ordinary caption.
 """
 
 import argparse
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 from learned import HELD_OUT, TUNING, Half, Learned
-from learned_card import after_oracle, auc, exits, followed, quantiles, share
+from learned_card import CFGS, SEEDS, STEPS, after_oracle, auc, exits, followed, quantiles, share
 from learned_judge import COPY_SIMILARITY
 
-STEPS, SEEDS, CFG = 25, 4, 5.0
+CFG = CFGS[0]
 
 
 def row(weights: Path, half: Half) -> dict[str, str]:
