@@ -20,7 +20,7 @@ def calls_per_sample(testbed, settings, steps=50, **options):
 
 
 @pytest.mark.parametrize("sampler", ["euler", "heun", "dpmpp_sde"])
-@pytest.mark.parametrize("transition", ["off", "dynamic", "static"])
+@pytest.mark.parametrize("transition", ["off", "dynamic", "static", "escape"])
 def test_patch_and_guider_call_as_often_as_stock(testbed, sampler, transition):
     plain, plain_calls = testbed.counted()
     testbed.stock(MEMORIZED, model=plain, sampler=sampler)

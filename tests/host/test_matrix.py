@@ -1,8 +1,8 @@
 """Every sampler of the host with every scheduler.
 
-Every pair runs with `off`, by the patch and by the guider, against stock. Of the other five settings a pair runs one,
-by turns along both lists: so every sampler and every scheduler meets every setting (five and more of each follow one
-another), and all pairs of sampler and scheduler are there. The full product would take five times as long.
+Every pair runs with `off`, by the patch and by the guider, against stock. Of the other six settings a pair runs one,
+by turns along both lists: so every sampler and every scheduler meets every setting (six and more of each follow one
+another), and all pairs of sampler and scheduler are there. The full product would take six times as long.
 """
 
 import math
@@ -23,6 +23,7 @@ SETTINGS = {
     "static opposite": Settings("static", "opposite guidance"),
     "dynamic zero": Settings("dynamic"),
     "dynamic opposite": Settings("dynamic", "opposite guidance", latest_percent=1.0),
+    "escape zero": Settings("escape"),
     "gated": Settings("dynamic", memorization_threshold=0.9),
 }
 PAIRS = [
@@ -60,6 +61,15 @@ def transition(norms, sigmas, latest):
     return -1
 
 
+def escape(pulls, sigmas, latest):
+    """The same for the escape rule."""
+    seen = enumerate(zip(pulls, sigmas, strict=True))
+    return next((k for k, (pull, sigma) in seen if CFG * pull < 1 or sigma <= latest * 1.0001), -1)
+
+
+RULES = {"dynamic": (transition, "guidance_norm"), "escape": (escape, "pull")}
+
+
 def check_rule(run, settings, percent_to_sigma):
     """The recorded decisions are what the rule makes of the recorded norms."""
     sigmas, scales = run.quantity("sigma")[:, 0].tolist(), run.quantity("scale")
@@ -71,8 +81,9 @@ def check_rule(run, settings, percent_to_sigma):
             level = percent_to_sigma(settings.static_percent) * 1.0001
             step = next((k for k, sigma in enumerate(sigmas) if sigma <= level), -1)
         else:
-            norms = run.quantity("guidance_norm")[:, sample].tolist()
-            step = transition(norms, sigmas, percent_to_sigma(settings.latest_percent))
+            rule, quantity = RULES[settings.transition]
+            seen = run.quantity(quantity)[:, sample].tolist()
+            step = rule(seen, sigmas, percent_to_sigma(settings.latest_percent))
         assert run.transition_step[sample] == step
         first = len(sigmas) if step < 0 else step
         assert scales[:, sample].tolist() == [before] * first + [CFG] * (len(sigmas) - first)
