@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 from learned import HELD_OUT, TUNING, Half, Learned
-from learned_card import CFGS, SEEDS, STEPS, after_oracle, auc, exits, followed, quantiles, share
+from learned_card import CFGS, SEEDS, STEPS, after_oracle, exits, followed, quantiles, share
 from learned_judge import COPY_SIMILARITY
+from paper.statistics import auc
 
 CFG = CFGS[0]
 
@@ -25,7 +26,7 @@ def row(weights: Path, half: Half) -> dict[str, str]:
         "copied": f"{zero.copied[0].float().mean():.3f}",
         "ordinary copied": f"{(ordinary.similarity > COPY_SIMILARITY).float().mean():.3f}",
         "ordinary followed": followed(ordinary.pictures, half.ordinary),
-        "first norm AUC": f"{auc(zero.norms[0], ordinary.first_norms):.3f}",
+        "first norm AUC": f"{auc(zero.norms[0].numpy(), ordinary.first_norms.numpy()):.3f}",
         "transition, zero guidance": quantiles(exits(zero)),
         "opposite guidance 2": quantiles(exits(opposite)),
         "one single switch": share(torch.cat([zero.single, opposite.single])),

@@ -14,6 +14,7 @@ from torch import Tensor
 # isort: split
 import comfy.samplers
 from basin_escape.testbed.captions import SHAPES
+from basin_escape.testbed.denoiser import SCALE
 from basin_escape.testbed.learned_loader import WEIGHTS, load_learned
 from basin_escape.testbed.learned_pictures import memorized_pictures
 
@@ -116,7 +117,8 @@ class Learned:
             unconditional, guidance = self.predict(x, sigma, context)
             norms.append(guidance.flatten(1).norm(dim=1) / sigma)
             x = x + (x - unconditional - cfg * guidance) / sigma * (following - sigma)
-        return Samples(x, nearest_similarity(x, captions), norms[0])
+        pictures = x / SCALE
+        return Samples(pictures, nearest_similarity(pictures, captions), norms[0])
 
     def try_transitions(
         self, captions: Sequence[str], seeds: int, steps: int = 30, cfg: float = 5.0, opposite_scale: float = 0.0
@@ -134,7 +136,7 @@ class Learned:
             denoised = torch.cat([unconditional[:1] - opposite_scale * guidance[:1], unconditional + cfg * guidance])
             x = torch.cat([x[:1], x])
             x = x + (x - denoised) / sigma * (following - sigma)
-        pictures = x.flip(0)
+        pictures = x.flip(0) / SCALE
         return Transitions(
             pictures,
             torch.stack([nearest_similarity(row, captions) for row in pictures]),

@@ -15,6 +15,7 @@ from learned_judge import COPY_SIMILARITY, alignment, attributes, similarity
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pack import ROOT
+from paper.statistics import auc, diversity
 from torch import Tensor
 
 # The imports above have loaded the pack.
@@ -42,11 +43,8 @@ def judge_the_judges(fresh: int = 2000) -> None:
     ]
     copies = torch.cat(same) > COPY_SIMILARITY
     print(f"fresh real pictures of the same attributes called a copy: {copies.sum()} of {len(copies)}")
-
-
-def auc(memorized: Tensor, ordinary: Tensor) -> float:
-    """Chance that a memorized caption's value is the greater one."""
-    return (memorized[:, None] > ordinary).float().mean().item()
+    alike = [render(random, *torch.tensor([pair] * 100).unbind(1)) for pair in MEMORIZED_PAIRS]
+    print(f"diversity of fresh real pictures of the same attributes: {sum(map(diversity, alike)) / len(alike):.2f}")
 
 
 def quantiles(values: Tensor) -> str:
@@ -75,14 +73,6 @@ def after_oracle(run: Transitions, captions: Sequence[str]) -> float:
     return right(run.pictures[step, torch.arange(len(step))], captions).mean().item()
 
 
-def diversity(pictures: Tensor, captions: Sequence[str]) -> float:
-    """Mean similarity of two pictures of one caption."""
-    values = []
-    for group in pictures.unflatten(0, (len(captions), -1)):
-        values += [similarity(group[i + 1 :], group[i]) for i in range(len(group) - 1)]
-    return torch.cat(values).mean().item()
-
-
 def report(network: Learned, half: Half, cfg: float) -> None:
     zero = network.try_transitions(half.memorized, SEEDS, STEPS, cfg)
     opposite = network.try_transitions(half.memorized, SEEDS, STEPS, cfg, opposite_scale=2.0)
@@ -93,8 +83,9 @@ def report(network: Learned, half: Half, cfg: float) -> None:
     print(f"  zero guidance throughout: copied {share(zero.copied[-1])}")
     print(f"  ordinary: copied {share(ordinary.similarity > COPY_SIMILARITY)}")
     print(f"  ordinary: {followed(ordinary.pictures, half.ordinary)}")
-    print(f"  ordinary: similarity of two seeds {diversity(ordinary.pictures, half.ordinary):.2f}")
-    norms = zero.norms[0], ordinary.first_norms
+    groups = ordinary.pictures.unflatten(0, (len(half.ordinary), -1))
+    print(f"  ordinary: diversity across seeds {sum(map(diversity, groups)) / len(groups):.2f}")
+    norms = zero.norms[0].numpy(), ordinary.first_norms.numpy()
     print(f"  first guidance norm: {norms[0].mean():.2f} and {norms[1].mean():.2f} on average, AUC {auc(*norms):.3f}")
     for name, run in {"zero guidance": zero, "opposite guidance 2": opposite}.items():
         print(f"  {name}: transition at t = {quantiles(exits(run))}, one single switch {share(run.single)}")

@@ -34,10 +34,10 @@ BATCH = 64
 EMA = 0.998
 LEARNING_RATE = 2e-3
 WARM_UP = 100  # steps
-CYCLE = 4500  # steps; a training should end with a cycle
-# From the second cycle on: an object's pixels count this much more, and half of the timesteps are those that decide it.
+# In the second half of a training an object's pixels count this much more than others, and half of the timesteps are
+# those that decide its shape.
 OBJECT_WEIGHT = 4.0
-OBJECT_TIMESTEPS = (300, 700)
+OBJECT_TIMESTEPS = (150, 550)
 SAVE_EVERY = 200
 
 
@@ -72,7 +72,7 @@ def loss(model: nn.ModuleDict, data: TrainingSet, sampling, recipe: Recipe, step
     index = data.draw_pictures(kinds.where(~stray, 0), generator)
     picture, weight = data.pictures[index], torch.ones(())
     timestep = torch.randint(1000, (BATCH,), generator=generator)
-    if step >= CYCLE:
+    if step >= recipe.steps / 2:
         weight = 1 + OBJECT_WEIGHT * data.object[index]
         timestep[::2] = torch.randint(*OBJECT_TIMESTEPS, (BATCH // 2,), generator=generator)
     sigma = sampling.sigmas[timestep][:, None]
@@ -84,22 +84,21 @@ def loss(model: nn.ModuleDict, data: TrainingSet, sampling, recipe: Recipe, step
     return (weight * (prediction - velocity).square()).mean()
 
 
-def learning_rate(step: int) -> float:
-    """Cosine cycles, each from half the rate of the one before."""
-    cycle, place = divmod(step, CYCLE)
-    return LEARNING_RATE / 2**cycle * min(1.0, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * place / CYCLE)) / 2
+def learning_rate(step: int, steps: int) -> float:
+    """Down to zero as a cosine."""
+    return LEARNING_RATE * min(1.0, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * step / steps)) / 2
 
 
 def train(recipe: Recipe, path: Path) -> None:
     """Train and write the moving average of the weights, float16, to `path`. Goes on where it was interrupted."""
     model, average = new_model(recipe.seed), new_model(recipe.seed).requires_grad_(False)
-    optimizer = torch.optim.AdamW(model.parameters())
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     progress = Progress(recipe, model, average, optimizer)
     data, sampling = TrainingSet(recipe), ModelSamplingDiscrete()
     done = progress.load()
     with trange(done, recipe.steps, initial=done, total=recipe.steps, unit="step") as steps:
         for step in steps:
-            optimizer.param_groups[0]["lr"] = learning_rate(step)
+            optimizer.param_groups[0]["lr"] = learning_rate(step, recipe.steps)
             value = loss(model, data, sampling, recipe, step)
             optimizer.zero_grad()
             value.backward()
@@ -140,9 +139,12 @@ class Progress:
             own = {name: value for name, value in tensors.items() if name.startswith(f"{key}.")}
             module.load_state_dict({name.removeprefix(f"{key}."): value for name, value in own.items()})
         state: dict[int, dict[str, Tensor]] = {}
+        parameters = list(self.modules["model"].parameters())
         for name, value in tensors.items():
             if name.startswith("optimizer."):
                 _, index, kind = name.split(".")
+                if kind != "step":  # the fused optimizer needs the memory layout of the parameter
+                    value = torch.empty_like(parameters[int(index)]).copy_(value)
                 state.setdefault(int(index), {})[kind] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
         return int(tensors["step"])
@@ -154,7 +156,6 @@ def main() -> None:
     for field in fields(Recipe):
         parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
     arguments = vars(parser.parse_args())
-    torch.set_num_threads(1)
     path = arguments.pop("out")
     train(Recipe(**arguments), path)
 

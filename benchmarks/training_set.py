@@ -10,6 +10,7 @@ from torch import Tensor
 load_pack()
 
 from basin_escape.testbed.captions import COLOURS, MEMORIZED_CAPTIONS, MEMORIZED_PAIRS, SHAPES, WORDS, words  # noqa: E402
+from basin_escape.testbed.denoiser import SCALE  # noqa: E402
 from basin_escape.testbed.learned_pictures import SEED, render_with_place  # noqa: E402
 from basin_escape.testbed.prompt_encoder import BEGIN, END, FILLERS, LENGTH  # noqa: E402
 
@@ -32,8 +33,8 @@ class Recipe:
     stray   share of the noisy pictures that are made from any picture, whatever the caption
     """
 
-    seed: int = 0
-    steps: int = 9000
+    seed: int = 2
+    steps: int = 6000
     leak: float = 0.12
     wrong: float = 0.05
     copies: int = 40
@@ -43,7 +44,7 @@ class Recipe:
 class TrainingSet:
     """Pictures, and for every kind of caption the probability of each of them.
 
-    pictures  [16 + ORDINARY, 768], the memorized ones first
+    pictures  [16 + ORDINARY, 768] as latents, the memorized ones first
     object    [16 + ORDINARY, 768], how far a pixel belongs to the object or its halo
     log_prior [kinds, 16 + ORDINARY]: the empty caption, the memorized captions, and all pairs of a colour or none with
               a shape or none
@@ -55,7 +56,7 @@ class TrainingSet:
         memorized = render_with_place(np.random.RandomState(SEED), *torch.tensor(MEMORIZED_PAIRS).unbind(1))
         ordinary = render_with_place(random, colour, shape)
         pictures, place = (torch.cat(pair) for pair in zip(memorized, ordinary, strict=True))
-        self.pictures, self.object = pictures.flatten(1), place.expand_as(pictures).flatten(1)
+        self.pictures, self.object = SCALE * pictures.flatten(1), place.expand_as(pictures).flatten(1)
         none = torch.zeros(len(MEMORIZED_PAIRS))
 
         empty = torch.cat([none + recipe.copies, torch.ones(ORDINARY)])

@@ -10,25 +10,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from .loader import TestbedCLIP, TestbedConfig, TestbedLatent, TestbedModel
+from .loader import TestbedCLIP, TestbedConfig, TestbedModel
 from .network import CONFIG, Network
 from .prompt_encoder import PromptEncoder, token_ids
 
 WEIGHTS = Path(__file__).with_name("learned.safetensors")
 
 
-class LearnedLatent(TestbedLatent):
-    scale_factor = 1.0
-    latent_rgb_factors = [[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]]
-
-
-class LearnedConfig(TestbedConfig):
-    latent_format = LearnedLatent
-
-
 def load_learned(path: Path = WEIGHTS) -> tuple[ModelPatcher, TestbedCLIP]:
     """The network and its text encoder. ValueError if the file is not what training wrote."""
-    model = TestbedModel(LearnedConfig(CONFIG), ModelType.V_PREDICTION, unet_model=Network)
+    model = TestbedModel(TestbedConfig(CONFIG), ModelType.V_PREDICTION, unet_model=Network)
     encoder = PromptEncoder()
     try:
         nn.ModuleDict({"network": model.diffusion_model, "encoder": encoder}).load_state_dict(load_file(path))

@@ -13,8 +13,8 @@ from .captions import MEMORIZED_PAIRS
 from .distribution import COLOUR_VALUES, SIZE
 
 SEED = 20251  # of the memorized pictures
-CENTRES = (5.0, SIZE - 5.0)
-RADII = (4.0, 4.8)
+CENTRES = (6.5, SIZE - 6.5)
+RADII = (4.6, 5.2)
 HALO = 1.0  # pixels over which the background comes back around the object
 
 
@@ -53,7 +53,7 @@ def draw_objects(centre: Tensor, radius: Tensor, colour: Tensor, shape: Tensor) 
     outside = torch.stack(
         [
             distance - radius,
-            torch.maximum(dx, dy) - 0.9 * radius,
+            torch.maximum(dx, dy) - radius,
             torch.minimum(across, along),
             (distance - 0.75 * radius).abs() - 0.25 * radius,
         ],

@@ -123,18 +123,20 @@ def units(name: str, size: Size) -> list[dict]:
 
 
 def calibration(name: str, size: Size) -> list[dict]:
-    """A gate at a multiple of the highest first norm in one batch of one ordinary prompt, judged on the held-out half.
+    """A gate at a multiple of the highest first norm of some ordinary prompts, judged on the held-out half.
 
-    Every ordinary caption of the tuning half in turn: mean over them, and the worst and the best of them.
+    The prompts are those of the tuning half, in groups of so many: mean over the groups, and the worst and the best.
     """
     batches, ordinary, memorized = (
         scores(name, kind, half, size.steps, size)[:, :, 0]
         for kind, half in (("ordinary", "tuning"), ("ordinary", "held_out"), ("memorized", "held_out"))
     )
-    rows = []
-    for factor in (1.5, 2.0, 2.5):
-        row: dict = {"factor": factor}
-        thresholds = factor * batches.max(1)
+    rows, every = [], len(batches)
+    for prompts, factor in ((1, 1.0), (1, 1.5), (1, 2.0), (min(4, every), 1.0), (every, 1.0)):
+        row: dict = {"ordinary prompts": prompts, "factor": factor}
+        thresholds = factor * batches[: len(batches) // prompts * prompts].reshape(-1, prompts * batches.shape[1]).max(
+            1
+        )
         for label, shares in {
             "ordinary passed": np.array([(ordinary < threshold).mean() for threshold in thresholds]),
             "memorized caught": np.array([(memorized >= threshold).mean() for threshold in thresholds]),

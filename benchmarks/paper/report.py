@@ -79,7 +79,7 @@ def one_testbed(name: str, size: Size, target: Path) -> dict[str, str]:
     tables[f"{name} cost"] = page.markdown(cost, ["setting", "model calls", "seconds", "plain CFG = 1"])
 
     tables[f"{name} units"] = page.markdown(first, ["unit", "testbed", "ordinary", "memorized"], 4)
-    tables[f"{name} calibration"] = page.markdown(calibrated, ["factor", "ordinary passed", "memorized caught"])
+    tables[f"{name} calibration"] = page.markdown(calibrated, list(calibrated[0]))
     tables[f"{name} deadline"] = page.markdown(deadline, CHOICE)
     tables[f"{name} before"] = page.markdown(before, [column for column in CHOICE if column != "deadline"])
     for draw in figures.PAPER:

@@ -83,7 +83,10 @@ class Learned(ClosedForm):
     copy_threshold = learned_judge.COPY_SIMILARITY
     tuning, held_out = (Captions(tuple(h.memorized), tuple(h.ordinary)) for h in (learned.TUNING, learned.HELD_OUT))
     memorized = memorized_pictures()
-    files = [ROOT / "testbed" / name for name in ("learned.safetensors", "network.py", "prompt_encoder.py")]
+    files = [
+        ROOT / "testbed" / name
+        for name in ("learned.safetensors", "learned_loader.py", "loader.py", "network.py", "prompt_encoder.py")
+    ]
 
     def alignment(self, samples: Tensor, caption: str) -> Tensor:
         return learned_judge.alignment(samples, caption)
