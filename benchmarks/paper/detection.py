@@ -134,9 +134,8 @@ def calibration(name: str, size: Size) -> list[dict]:
     rows, every = [], len(batches)
     for prompts, factor in ((1, 1.0), (1, 1.5), (1, 2.0), (min(4, every), 1.0), (every, 1.0)):
         row: dict = {"ordinary prompts": prompts, "factor": factor}
-        thresholds = factor * batches[: len(batches) // prompts * prompts].reshape(-1, prompts * batches.shape[1]).max(
-            1
-        )
+        groups = batches[: every // prompts * prompts].reshape(-1, prompts * batches.shape[1])
+        thresholds = factor * groups.max(1)
         for label, shares in {
             "ordinary passed": np.array([(ordinary < threshold).mean() for threshold in thresholds]),
             "memorized caught": np.array([(memorized >= threshold).mean() for threshold in thresholds]),
