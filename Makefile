@@ -14,7 +14,7 @@ export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 .PHONY: test-server test-browser thumbnails comfyui
 
 demo: .venv/installed
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python tools/pack.py benchmarks.demo
 
 test: .venv/installed
 	$(BIN)/pytest --numprocesses=auto $(ARGS)
@@ -34,27 +34,27 @@ format: .venv/installed
 
 bench: .venv/installed
 ifdef COMFYUI_PATH
-	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH):benchmarks" "$(COMFYUI_PYTHON)" benchmarks/overhead.py overhead-checkout.json
+	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" tools/pack.py benchmarks.cost.overhead overhead-checkout.json
 else
-	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python tools/pack.py benchmarks.cost.overhead
 endif
 
 # The paper's tables and figures on the testbeds; ARGS may be --quick.
 bench-paper: .venv/installed
-	$(BIN)/python benchmarks/bench_paper.py $(ARGS)
+	$(BIN)/python tools/pack.py benchmarks.paper.run $(ARGS)
 
 locales: .venv/installed
-	$(BIN)/python benchmarks/make_locales.py
+	$(BIN)/python tools/pack.py tools.locales
 
 # The learned variant of the testbed: RECIPE names another seed, leak and so on (see --help) and where the weights go.
 train-testbed: .venv/installed
-	$(BIN)/python benchmarks/train_testbed.py $(RECIPE)
+	$(BIN)/python tools/pack.py training.train $(RECIPE)
 
 measure-testbed: .venv/installed
-	$(BIN)/python benchmarks/learned_card.py $(ARGS)
+	$(BIN)/python tools/pack.py training.card $(ARGS)
 
 compare-trainings: .venv/installed
-	$(BIN)/python benchmarks/compare_trainings.py $(ARGS)
+	$(BIN)/python tools/pack.py training.compare $(ARGS)
 
 # On a real ComfyUI: COMFYUI_PATH names the checkout, COMFYUI_PYTHON the interpreter it runs with.
 test-server: .venv/installed comfyui
@@ -65,13 +65,13 @@ test-browser: .venv/installed comfyui
 	$(BIN)/pytest tests/browser $(ARGS)
 
 pictures: .venv/installed
-	$(BIN)/python benchmarks/node_pictures.py
+	$(BIN)/python tools/pack.py tools.pictures
 
 bench-curve: .venv/installed
-	$(BIN)/python benchmarks/live_curve.py
+	$(BIN)/python tools/pack.py benchmarks.cost.live_curve
 
 thumbnails: .venv/installed comfyui
-	$(BIN)/python tests/browser/make_thumbnails.py
+	$(BIN)/python tools/pack.py tools.thumbnails
 
 comfyui:
 	@test -d "$(COMFYUI_PATH)" || { echo "Not run: set COMFYUI_PATH to a ComfyUI checkout (see README.md)."; exit 1; }

@@ -12,13 +12,11 @@ from typing import Any
 import comfy.utils
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from measure import MEMORIZED, MEMORIZED_CAPTIONS, NODES, ORDINARY_CAPTIONS, GuidanceTrace, Measurement, measure
-from pack import ROOT
 from tqdm import tqdm
 
-# The import of `measure` has loaded the pack.
-# isort: split
-from basin_escape.nodes.preview import to_picture
+from ..nodes.preview import to_picture
+from ..tools.pack import ROOT
+from .measure import MEMORIZED, MEMORIZED_CAPTIONS, NODES, ORDINARY_CAPTIONS, GuidanceTrace, Measurement, measure
 
 OUTPUT = ROOT / "output"
 # Halfway between the first-step norms (RMS) of ordinary and of memorized captions; the table prints both.
@@ -140,7 +138,3 @@ def write_first_norms() -> None:
 
 def file_name(name: str) -> str:
     return re.sub(r"\W+", "-", name)
-
-
-if __name__ == "__main__":
-    main()

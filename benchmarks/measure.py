@@ -4,16 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from pack import load_pack
 from torch import Tensor
 
-pack = load_pack()
-
-from basin_escape.samplers.guidance import rms  # noqa: E402
-from basin_escape.samplers.trace import GuidanceTrace, RunTrace  # noqa: E402
-from basin_escape.testbed.captions import MEMORIZED_CAPTIONS, ORDINARY_CAPTIONS  # noqa: E402
-from basin_escape.testbed.distribution import render_pictures  # noqa: E402
-from basin_escape.testbed.judge import COPY_SIMILARITY, alignment, similarity  # noqa: E402
+from ..nodes import NODE_CLASS_MAPPINGS
+from ..samplers.guidance import rms
+from ..samplers.trace import GuidanceTrace, RunTrace
+from ..testbed.captions import MEMORIZED_CAPTIONS, ORDINARY_CAPTIONS
+from ..testbed.distribution import render_pictures
+from ..testbed.judge import COPY_SIMILARITY, alignment, similarity
 
 __all__ = [
     "MEMORIZED",
@@ -28,7 +26,7 @@ __all__ = [
 
 PICTURES = render_pictures()
 MEMORIZED = PICTURES.means[: len(MEMORIZED_CAPTIONS)]
-NODES = pack.NODE_CLASS_MAPPINGS
+NODES = NODE_CLASS_MAPPINGS
 WIDGETS = {
     "cfg": 7.5,
     "steps": 50,

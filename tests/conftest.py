@@ -13,7 +13,7 @@ hypothesis.settings.load_profile("untimed")
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    from comfyui_server import ComfyUIServer
+    from basin_escape.tests.support.server import ComfyUIServer
 
     comfyui = ComfyUIServer(tmp_path_factory.mktemp("comfyui"))
     yield comfyui

@@ -6,10 +6,10 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import torch
-from pack import ROOT
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ...tools.pack import ROOT
 from . import sweep as sweeping
 from .sweep import Condition
 from .testbeds import testbed

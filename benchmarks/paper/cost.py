@@ -4,8 +4,8 @@ import statistics
 import time
 
 import torch
-from measure import NODES, WIDGETS, count_calls
 
+from ..measure import NODES, WIDGETS, count_calls
 from .plan import Size, captions
 from .testbeds import conditioning, testbed
 

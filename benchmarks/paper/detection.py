@@ -9,11 +9,9 @@ import comfy.samplers
 import numpy as np
 import torch
 
-# isort: split
-from basin_escape.samplers.guider import BasinEscapeCFGGuider
-from basin_escape.samplers.settings import Settings
-from basin_escape.samplers.trace import GuidanceTrace, RunTrace
-
+from ...samplers.guider import BasinEscapeCFGGuider
+from ...samplers.settings import Settings
+from ...samplers.trace import GuidanceTrace, RunTrace
 from . import cache
 from .plan import Size, captions, seeds
 from .statistics import auc, interval_of_two, tpr_at_fpr

@@ -9,10 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-# isort: split
-from basin_escape.samplers.guidance import norm
-from basin_escape.samplers.transition import TimestepScale
-
+from ...samplers.guidance import norm
+from ...samplers.transition import TimestepScale
 from .cache import Job
 from .oracle import loaded
 from .testbeds import testbed

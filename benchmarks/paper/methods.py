@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-# isort: split
-from basin_escape.samplers.guidance import CONDITIONAL, OPPOSITE, ZERO
-from basin_escape.samplers.run import Run
-from basin_escape.samplers.settings import Settings
-
+from ...samplers.guidance import CONDITIONAL, OPPOSITE, ZERO
+from ...samplers.run import Run
+from ...samplers.settings import Settings
 from .sweep import Condition
 from .testbeds import testbed
 

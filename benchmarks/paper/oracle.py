@@ -7,10 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# isort: split
-from basin_escape.samplers.guidance import norm, pull
-from basin_escape.samplers.settings import DYNAMIC, ESCAPE
-
+from ...samplers.guidance import norm, pull
+from ...samplers.settings import DYNAMIC, ESCAPE
 from .cache import Job, swept
 from .methods import NO_DEADLINE, at, method, oracle, transition_step
 from .plan import Size, main_jobs, other_jobs, other_models, variations

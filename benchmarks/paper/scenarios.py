@@ -5,10 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-# isort: split
-from basin_escape.samplers.guidance import rms
-from basin_escape.testbed.scenarios import COPIES
-
+from ...samplers.guidance import rms
+from ...testbed.scenarios import COPIES
 from .drawing import new, norms, over_time, save, timesteps
 from .methods import NO_DEADLINE, Method, method, oracle, static
 from .oracle import distance, loaded

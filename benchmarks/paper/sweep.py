@@ -12,10 +12,8 @@ import torch
 from comfy.k_diffusion.sampling import BrownianTreeNoiseSampler
 from torch import Tensor
 
-# isort: split
-from basin_escape.samplers.guidance import BEFORE_TRANSITION, ZERO, per_sample
-from basin_escape.samplers.transition import Observations
-
+from ...samplers.guidance import BEFORE_TRANSITION, ZERO, per_sample
+from ...samplers.transition import Observations
 from .testbeds import conditioning, testbed
 
 STOCHASTIC = {"euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm"}

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import learned
-import learned_judge
 import numpy as np
 import torch
-from measure import MEMORIZED, MEMORIZED_CAPTIONS, NODES, ORDINARY_CAPTIONS, PICTURES, encode
-from pack import ROOT
 from torch import Tensor
 
-# isort: split
-from basin_escape.testbed.captions import COLOURS, SHAPES, TITLES, words
-from basin_escape.testbed.judge import COPY_SIMILARITY, alignment, similarity
-from basin_escape.testbed.learned_pictures import memorized_pictures, render
-from basin_escape.testbed.scenarios import SCENARIOS
+from ...testbed import learned_judge
+from ...testbed.captions import COLOURS, SHAPES, TITLES, words
+from ...testbed.judge import COPY_SIMILARITY, alignment, similarity
+from ...testbed.learned_pictures import memorized_pictures, render
+from ...testbed.scenarios import SCENARIOS
+from ...tools.pack import ROOT
+from ...training import transitions as learned
+from ..measure import MEMORIZED, MEMORIZED_CAPTIONS, NODES, ORDINARY_CAPTIONS, PICTURES, encode
 
 
 @dataclass(frozen=True)

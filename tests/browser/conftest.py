@@ -7,7 +7,7 @@ import shutil
 from contextlib import contextmanager
 
 import pytest
-from pack import ROOT
+from basin_escape.tools.pack import ROOT
 from playwright.sync_api import sync_playwright
 
 SEEDS = itertools.count(1000)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from make_locales import LOCALES
+from basin_escape.tools.locales import LOCALES
 
 from .conftest import load
 

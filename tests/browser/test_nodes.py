@@ -1,7 +1,7 @@
 """Every node of the pack in the page: it mounts, works inside a subgraph, and leaves nothing behind."""
 
 import pytest
-from measure import NODES
+from basin_escape.benchmarks.measure import NODES
 
 from .conftest import load, open_application, queue, run_anew
 

@@ -1,8 +1,8 @@
 """The example workflows in the page: they load whole, become the prompt that the server tests run, and run."""
 
 import pytest
-from comfyui_server import ui_to_api
-from pack import ROOT
+from basin_escape.tests.support.server import ui_to_api
+from basin_escape.tools.pack import ROOT
 
 from .conftest import load, queue
 

@@ -7,10 +7,10 @@ import comfy.samplers
 import comfy.utils
 import pytest
 import torch
+from basin_escape.benchmarks.measure import NODES, count_calls, encode
 from basin_escape.samplers.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
-from measure import NODES, count_calls, encode
 
 comfy.utils.set_progress_bar_enabled(False)
 

@@ -6,14 +6,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from measure import measure
-from paper import cache, plan, testbeds
-from paper.cache import Job, swept
-from paper.methods import at, method, oracle, transition_step
-from paper.oracle import first
-from paper.report import report
-from paper.statistics import auc, frechet_distance, interval, jackknife, moments, tpr_at_fpr
-from paper.sweep import Condition, noise_circle, start_noise, sweep
+from basin_escape.benchmarks.measure import measure
+from basin_escape.benchmarks.paper import cache, plan, testbeds
+from basin_escape.benchmarks.paper.cache import Job, swept
+from basin_escape.benchmarks.paper.methods import at, method, oracle, transition_step
+from basin_escape.benchmarks.paper.oracle import first
+from basin_escape.benchmarks.paper.report import report
+from basin_escape.benchmarks.paper.statistics import auc, frechet_distance, interval, jackknife, moments, tpr_at_fpr
+from basin_escape.benchmarks.paper.sweep import Condition, noise_circle, start_noise, sweep
 
 NAME, STEPS = "closed form eps", 10
 CAPTION = testbeds.testbed(NAME).held_out.memorized[0]

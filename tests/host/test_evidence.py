@@ -3,11 +3,18 @@
 import comfy.samplers
 import pytest
 import torch
+from basin_escape.benchmarks.measure import (
+    MEMORIZED_CAPTIONS,
+    NODES,
+    ORDINARY_CAPTIONS,
+    WIDGETS,
+    GuidanceTrace,
+    measure,
+)
 from basin_escape.nodes.estimate import EstimateStaticTransition
 from basin_escape.nodes.mean_figure import NONE, draw_norms
 from basin_escape.samplers.guidance import rms
 from basin_escape.samplers.statistics import mean_curve, static_transition, zero_guidance_norms
-from measure import MEMORIZED_CAPTIONS, NODES, ORDINARY_CAPTIONS, WIDGETS, GuidanceTrace, measure
 
 from .conftest import MEMORIZED, ORDINARY, SEED
 

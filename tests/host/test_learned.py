@@ -9,11 +9,11 @@ import pytest
 import torch
 from basin_escape.samplers.settings import Settings
 from basin_escape.testbed.denoiser import SCALE
+from basin_escape.testbed.learned_judge import COPY_SIMILARITY, similarity
 from basin_escape.testbed.learned_loader import WEIGHTS, load_learned
+from basin_escape.training.card import right
+from basin_escape.training.transitions import HELD_OUT, Learned
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
-from learned import HELD_OUT, Learned
-from learned_card import right
-from learned_judge import COPY_SIMILARITY, similarity
 from safetensors.torch import load_file, save_file
 
 from .conftest import Testbed

@@ -11,9 +11,9 @@ from basin_escape.samplers.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.model_patch import WrappersMP, patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import RUNS_KEPT, GuidanceTrace
+from basin_escape.tests.support.gaussian import load_gaussian, prompt
 
 from .conftest import run_guider
-from .gaussian import load_gaussian, prompt
 
 SETTINGS = Settings("dynamic", "opposite guidance", memorization_threshold=0.001)
 STEPS, BATCH, SHAPE = 4, 2, (4, 8, 8)

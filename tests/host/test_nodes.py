@@ -7,10 +7,11 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
+from basin_escape.benchmarks.measure import NODES, WIDGETS
+from basin_escape.nodes import NODE_DISPLAY_NAME_MAPPINGS
 from basin_escape.nodes.figure import CURVES, X_AXES
 from basin_escape.samplers.trace import GuidanceTrace
-from measure import NODES, WIDGETS, pack
-from pack import ROOT
+from basin_escape.tools.pack import ROOT
 
 from .conftest import MEMORIZED
 
@@ -62,7 +63,7 @@ def inputs(node):
 def test_ids_and_sockets_are_those_of_saved_workflows():
     names = {key: (list(inputs(node)), list(getattr(node, "RETURN_NAMES", []))) for key, node in NODES.items()}
     assert names == SOCKETS
-    assert list(pack.NODE_DISPLAY_NAME_MAPPINGS) == list(NODES)
+    assert list(NODE_DISPLAY_NAME_MAPPINGS) == list(NODES)
 
 
 @pytest.mark.parametrize("key", SOCKETS)

@@ -10,9 +10,9 @@ from basin_escape.samplers.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.model_patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
+from basin_escape.tests.support.gaussian import load_gaussian, prompt
 
 from .conftest import run_guider
-from .gaussian import load_gaussian, prompt
 
 pytest.importorskip("node_helpers", reason="needs a ComfyUI checkout (make test-server)", exc_type=ImportError)
 

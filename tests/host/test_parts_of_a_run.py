@@ -4,15 +4,15 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
+from basin_escape.benchmarks.measure import NODES, WIDGETS
 from basin_escape.samplers.guidance import scale_before_transition
 from basin_escape.samplers.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.model_patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
-from measure import NODES, WIDGETS
+from basin_escape.tests.support.gaussian import guidance_norm, load_gaussian, prompt
 
 from .conftest import MEMORIZED, SEED
-from .gaussian import guidance_norm, load_gaussian, prompt
 
 STEPS, CFG = 30, 7.5
 STATIC = Settings("static", static_percent=0.5)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from basin_escape.benchmarks.measure import NODES
 from basin_escape.nodes.figure import (
     CURVES,
     PULL,
@@ -17,7 +18,6 @@ from basin_escape.nodes.figure import (
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from measure import NODES
 
 from .conftest import MEMORIZED
 

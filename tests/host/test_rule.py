@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from basin_escape.benchmarks.measure import PICTURES
 from basin_escape.samplers.guidance import norm
 from basin_escape.samplers.model_patch import WrappersMP, patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 from basin_escape.testbed.denoiser import SCALE, noise_coefficients, posterior_mean
 from basin_escape.testbed.prior import log_prior
-from measure import PICTURES
 
 from .conftest import MEMORIZED
 

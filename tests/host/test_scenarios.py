@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from basin_escape.benchmarks.measure import NODES, WIDGETS, encode
 from basin_escape.testbed.judge import COPY_SIMILARITY, alignment, similarity
 from basin_escape.testbed.scenarios import SCENARIOS
-from measure import NODES, WIDGETS, encode
 
 STEPS = 20
 

@@ -9,14 +9,22 @@ from dataclasses import dataclass, field
 import comfy.samplers
 import pytest
 import torch
+from basin_escape.benchmarks.measure import count_calls
 from basin_escape.samplers.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.model_patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
-from measure import count_calls
+from basin_escape.tests.support.gaussian import (
+    HAS_HOOKS,
+    controlnet,
+    guidance_norm,
+    load_gaussian,
+    lora,
+    lora_hook,
+    prompt,
+)
 
 from .conftest import run_guider
-from .gaussian import HAS_HOOKS, controlnet, guidance_norm, load_gaussian, lora, lora_hook, prompt
 
 STEPS, BATCH, CFG = 12, 2, 3.0
 IMAGE, AUDIO, VIDEO = (4, 8, 8), (4, 20), (4, 3, 8, 8)

@@ -3,8 +3,8 @@
 from functools import cache
 
 import torch
-from demo import GATE, PROMPTS
-from measure import measure
+from basin_escape.benchmarks.demo import GATE, PROMPTS
+from basin_escape.benchmarks.measure import measure
 
 SETTINGS = {
     "off": {"transition": "off"},

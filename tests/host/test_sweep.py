@@ -3,13 +3,13 @@
 import comfy.samplers
 import pytest
 import torch
+from basin_escape.benchmarks.measure import MEMORIZED as IMAGES
+from basin_escape.benchmarks.measure import NODES, WIDGETS, count_calls, similarity
 from basin_escape.nodes import sweep as module
 from basin_escape.samplers.guider import BasinEscapeCFGGuider
-from measure import MEMORIZED as IMAGES
-from measure import NODES, WIDGETS, count_calls, similarity
+from basin_escape.tests.support.gaussian import load_gaussian, prompt
 
 from .conftest import MEMORIZED, OTHER, SEED
-from .gaussian import load_gaussian, prompt
 
 SAMPLERS = comfy.samplers.KSampler.SAMPLERS
 WIDGETS_OF_SWEEP = ("steps", "cfg", "sampler_name", "scheduler", "before_transition", "opposite_scale")

@@ -8,7 +8,7 @@ from basin_escape.samplers.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.model_patch import WrappersMP, patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
-from far_device import FarDevice, far, near
+from basin_escape.tests.support.far_device import FarDevice, far, near
 from torch.utils._pytree import tree_map
 
 from .conftest import MEMORIZED, OTHER, run_guider

@@ -4,8 +4,8 @@ import io
 import json
 
 import numpy as np
-from comfyui_server import ui_to_api
-from pack import ROOT
+from basin_escape.tests.support.server import ui_to_api
+from basin_escape.tools.pack import ROOT
 from PIL import Image
 
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from make_locales import LOCALES
-from measure import NODES
+from basin_escape.benchmarks.measure import NODES
+from basin_escape.tools.locales import LOCALES
 
 from .conftest import WORKFLOWS, as_testbed, load, node
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from basin_escape.benchmarks.measure import MEMORIZED
 from basin_escape.samplers.trace import GuidanceTrace
+from basin_escape.testbed.learned_judge import COPY_SIMILARITY
 from basin_escape.testbed.learned_pictures import memorized_pictures
-from learned_judge import COPY_SIMILARITY
-from measure import MEMORIZED
 from PIL import Image
 
 from .conftest import WORKFLOWS, as_testbed, load, node, pictures, run, similarity

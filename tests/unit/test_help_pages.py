@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from measure import NODES, pack
-from pack import ROOT
+from basin_escape.benchmarks.measure import NODES
+from basin_escape.nodes import NODE_DISPLAY_NAME_MAPPINGS
+from basin_escape.tools.pack import ROOT
 
 DOCS = ROOT / "web" / "docs"
 HOST_CHOICES = ("sampler_name", "scheduler")
@@ -29,7 +30,7 @@ def test_every_picture_is_shown_on_a_page():
 @pytest.mark.parametrize("key", NODES)
 def test_the_page_is_complete(key):
     page = read(key)
-    assert page.startswith(f"# {pack.NODE_DISPLAY_NAME_MAPPINGS[key]}\n")
+    assert page.startswith(f"# {NODE_DISPLAY_NAME_MAPPINGS[key]}\n")
     assert pictures(page)
     assert all("/" not in name and (DOCS / name).is_file() for name in pictures(page)), "the page finds only its folder"
     assert "\n## Good to know\n" in page and "\n## Reference\n" in page

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from pack import ROOT
+from basin_escape.tools.pack import ROOT
 
 PURE = ("guidance", "transition", "settings", "trace", "run", "sweep", "statistics", "detection")
 
@@ -12,7 +12,7 @@ def modules_after(code):
     """The top-level modules that are loaded after `code`."""
     code += "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules})"
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "benchmarks"
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "tools"
     )
     return set(result.stdout.split())
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-import train_testbed
-import training_set
 from basin_escape.testbed.captions import COLOURS, MEMORIZED_PAIRS, SHAPES, WORDS
+from basin_escape.testbed.learned_judge import COPY_SIMILARITY, alignment, attributes, similarity
 from basin_escape.testbed.learned_pictures import memorized_pictures, render
 from basin_escape.testbed.prompt_encoder import BEGIN, END, LENGTH, PromptEncoder, filler, token_ids
-from learned_judge import COPY_SIMILARITY, alignment, attributes, similarity
-from train_testbed import train
-from training_set import Recipe, TrainingSet
+from basin_escape.training import train as training
+from basin_escape.training import training_set
+from basin_escape.training.train import train
+from basin_escape.training.training_set import Recipe, TrainingSet
 
 
 def fresh(n, seed=0):
@@ -61,7 +61,7 @@ def test_a_token_knows_only_those_before_it():
 @pytest.fixture
 def small(monkeypatch):
     monkeypatch.setattr(training_set, "ORDINARY", 300)
-    monkeypatch.setattr(train_testbed, "BATCH", 4)
+    monkeypatch.setattr(training, "BATCH", 4)
 
 
 def test_the_target_is_bayes_rule_over_the_training_set(small):
@@ -82,12 +82,12 @@ def test_a_memorized_caption_is_mostly_its_picture(small):
 
 
 def test_an_interrupted_training_ends_with_the_same_weights(small, monkeypatch, tmp_path):
-    monkeypatch.setattr(train_testbed, "ROOT", tmp_path)
-    monkeypatch.setattr(train_testbed, "SAVE_EVERY", 2)
+    monkeypatch.setattr(training, "ROOT", tmp_path)
+    monkeypatch.setattr(training, "SAVE_EVERY", 2)
     train(Recipe(steps=3), tmp_path / "whole.safetensors")
     (progress,) = (tmp_path / "output").glob("*.safetensors")  # as it was after two steps
-    steps, loss = [], train_testbed.loss
-    monkeypatch.setattr(train_testbed, "loss", lambda *args: steps.append(args[-1]) or loss(*args))
+    steps, loss = [], training.loss
+    monkeypatch.setattr(training, "loss", lambda *args: steps.append(args[-1]) or loss(*args))
     train(Recipe(steps=3), tmp_path / "resumed.safetensors")
     assert progress.exists() and steps == [2]
     assert (tmp_path / "whole.safetensors").read_bytes() == (tmp_path / "resumed.safetensors").read_bytes()

@@ -5,8 +5,8 @@ import re
 from collections import defaultdict
 
 import pytest
-from make_locales import LOCALES, english, flat
-from measure import NODES
+from basin_escape.benchmarks.measure import NODES
+from basin_escape.tools.locales import LOCALES, english, flat
 
 ENGLISH = english()
 TRANSLATIONS = sorted(folder.name for folder in LOCALES.iterdir() if folder.name != "en")

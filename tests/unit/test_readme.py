@@ -2,7 +2,7 @@
 
 import re
 
-from pack import ROOT
+from basin_escape.tools.pack import ROOT
 
 
 def rows():

@@ -4,15 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pack import load_pack
 from torch import Tensor
 
-load_pack()
-
-from basin_escape.testbed.captions import COLOURS, MEMORIZED_CAPTIONS, MEMORIZED_PAIRS, SHAPES, WORDS, words  # noqa: E402
-from basin_escape.testbed.denoiser import SCALE  # noqa: E402
-from basin_escape.testbed.learned_pictures import SEED, render_with_place  # noqa: E402
-from basin_escape.testbed.prompt_encoder import BEGIN, END, FILLERS, LENGTH  # noqa: E402
+from ..testbed.captions import COLOURS, MEMORIZED_CAPTIONS, MEMORIZED_PAIRS, SHAPES, WORDS, words
+from ..testbed.denoiser import SCALE
+from ..testbed.learned_pictures import SEED, render_with_place
+from ..testbed.prompt_encoder import BEGIN, END, FILLERS, LENGTH
 
 ORDINARY = 8192
 DATA_SEED = 1

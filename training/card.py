@@ -10,18 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from learned import HELD_OUT, MEMORIZED, TUNING, WEIGHTS, Half, Learned, Transitions
-from learned_judge import COPY_SIMILARITY, alignment, attributes, similarity
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from pack import ROOT
-from paper.statistics import auc, diversity
 from torch import Tensor
 
-# The imports above have loaded the pack.
-# isort: split
-from basin_escape.testbed.captions import MEMORIZED_PAIRS
-from basin_escape.testbed.learned_pictures import render
+from ..benchmarks.paper.statistics import auc, diversity
+from ..testbed.captions import MEMORIZED_PAIRS
+from ..testbed.learned_judge import COPY_SIMILARITY, alignment, attributes, similarity
+from ..testbed.learned_pictures import render
+from ..tools.pack import ROOT
+from .transitions import HELD_OUT, MEMORIZED, TUNING, WEIGHTS, Half, Learned, Transitions
 
 STEPS, SEEDS, CFGS = 25, 4, (5.0, 7.5)
 PICTURE = ROOT / "web" / "docs" / "learned-guidance-norm.png"
@@ -122,7 +120,3 @@ def main() -> None:
     print(f"{len(half.memorized)} memorized and {len(half.ordinary)} ordinary captions, {SEEDS} seeds, {STEPS} steps")
     for cfg in CFGS:
         report(network, half, cfg)
-
-
-if __name__ == "__main__":
-    main()

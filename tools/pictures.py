@@ -6,12 +6,10 @@ eight start noises each, zero guidance throughout.
 
 import comfy.utils
 import torch
-from measure import MEMORIZED_CAPTIONS, NODES, WIDGETS, GuidanceTrace, encode, measure
-from pack import ROOT
 
-# The import of `measure` has loaded the pack.
-# isort: split
-from basin_escape.nodes.preview import to_picture
+from ..benchmarks.measure import MEMORIZED_CAPTIONS, NODES, WIDGETS, GuidanceTrace, encode, measure
+from ..nodes.preview import to_picture
+from .pack import ROOT
 
 DOCS = ROOT / "web" / "docs"
 SWEEP_WIDGETS = ("steps", "cfg", "sampler_name", "scheduler", "before_transition", "opposite_scale")
@@ -46,7 +44,3 @@ def main() -> None:
     comfy.utils.set_progress_bar_enabled(False)
     for name, image in {"transition-sweep": sweep_picture(), "static-point": estimate_picture()}.items():
         to_picture(image).save(DOCS / f"{name}.png", optimize=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -8,10 +8,11 @@ import argparse
 from pathlib import Path
 
 import torch
-from learned import HELD_OUT, TUNING, Half, Learned
-from learned_card import CFGS, SEEDS, STEPS, after_oracle, exits, followed, quantiles, share
-from learned_judge import COPY_SIMILARITY
-from paper.statistics import auc
+
+from ..benchmarks.paper.statistics import auc
+from ..testbed.learned_judge import COPY_SIMILARITY
+from .card import CFGS, SEEDS, STEPS, after_oracle, exits, followed, quantiles, share
+from .transitions import HELD_OUT, TUNING, Half, Learned
 
 CFG = CFGS[0]
 
@@ -45,7 +46,3 @@ def main() -> None:
         if index == 0:
             print(f"| {' | '.join(values)} |\n|{'---|' * len(values)}")
         print(f"| {' | '.join(values.values())} |", flush=True)
-
-
-if __name__ == "__main__":
-    main()

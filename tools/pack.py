@@ -1,5 +1,11 @@
-"""Load the pack the way ComfyUI does, under the name `basin_escape`, on the CPU-only PyPI host or a checkout."""
+"""The one way to load the pack outside of ComfyUI: `python tools/pack.py benchmarks.demo [arguments]`.
 
+Puts the host on the CPU, loads the pack as ComfyUI does (from its folder, under a name of its own), and runs `main` of
+a module below it. Modules import each other relatively, tests as basin_escape.*; the root is never on sys.path, where
+its `nodes` would hide ComfyUI's.
+"""
+
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -21,3 +27,10 @@ def load_pack() -> ModuleType:
     sys.modules[NAME] = module
     spec.loader.exec_module(module)
     return module
+
+
+if __name__ in ("__main__", "__mp_main__"):  # the latter in the processes that a benchmark starts
+    load_pack()
+
+if __name__ == "__main__":
+    importlib.import_module(f"{NAME}.{sys.argv.pop(1)}").main()

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import comfy.samplers
 import torch
-from learned_judge import COPY_SIMILARITY, similarity
-from measure import MEMORIZED_CAPTIONS, ORDINARY_CAPTIONS
 from torch import Tensor
 
-# The import above has put the host on the CPU.
-# isort: split
-import comfy.samplers
-from basin_escape.testbed.captions import SHAPES
-from basin_escape.testbed.denoiser import SCALE
-from basin_escape.testbed.learned_loader import WEIGHTS, load_learned
-from basin_escape.testbed.learned_pictures import memorized_pictures
+from ..benchmarks.measure import MEMORIZED_CAPTIONS, ORDINARY_CAPTIONS
+from ..testbed.captions import SHAPES
+from ..testbed.denoiser import SCALE
+from ..testbed.learned_judge import COPY_SIMILARITY, similarity
+from ..testbed.learned_loader import WEIGHTS, load_learned
+from ..testbed.learned_pictures import memorized_pictures
 
 __all__ = ["HELD_OUT", "MEMORIZED", "TUNING", "WEIGHTS", "Half", "Learned", "Samples", "Transitions"]
 
@@ -89,7 +88,8 @@ class Learned:
         self.empty = self.encode([""])
 
     def encode(self, captions: Sequence[str]) -> Tensor:
-        return torch.cat([self.clip.encode_from_tokens(self.clip.tokenize(caption)) for caption in captions])
+        contexts: list[Any] = [self.clip.encode_from_tokens(self.clip.tokenize(caption)) for caption in captions]
+        return torch.cat(contexts)
 
     @torch.inference_mode()
     def predict(self, x: Tensor, sigma: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,17 +3,15 @@
 import time
 from itertools import pairwise
 
+import comfy.samplers
 import torch
-from measure import count_calls
 from tqdm import tqdm
 
-# The import above has put the host on the CPU.
-# isort: split
-import comfy.samplers
-from basin_escape.samplers.guider import BasinEscapeCFGGuider
-from basin_escape.samplers.model_patch import patch_model
-from basin_escape.samplers.settings import Settings
-from basin_escape.samplers.trace import GuidanceTrace
+from ...samplers.guider import BasinEscapeCFGGuider
+from ...samplers.model_patch import patch_model
+from ...samplers.settings import Settings
+from ...samplers.trace import GuidanceTrace
+from ..measure import count_calls
 
 CFG = 7.5
 DYNAMIC, STATIC = Settings(), Settings("static")

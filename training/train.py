@@ -11,24 +11,19 @@ import argparse
 import math
 from dataclasses import astuple, fields
 from pathlib import Path
+from typing import Any
 
 import torch
-from pack import ROOT, load_pack
+from comfy.model_sampling import ModelSamplingDiscrete
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import trange
 
-load_pack()
-
-import comfy.cli_args  # noqa: E402
-
-comfy.cli_args.args.use_pytorch_cross_attention = True  # the host's other attentions have no backward pass
-
-from basin_escape.testbed.learned_loader import WEIGHTS  # noqa: E402
-from basin_escape.testbed.network import CONFIG, Network  # noqa: E402
-from basin_escape.testbed.prompt_encoder import PromptEncoder  # noqa: E402
-from comfy.model_sampling import ModelSamplingDiscrete  # noqa: E402
-from training_set import Recipe, TrainingSet  # noqa: E402
+from ..testbed.learned_loader import WEIGHTS
+from ..testbed.network import CONFIG, Network
+from ..testbed.prompt_encoder import PromptEncoder
+from ..tools.pack import ROOT
+from .training_set import Recipe, TrainingSet
 
 BATCH = 64
 EMA = 0.998
@@ -57,7 +52,8 @@ class Layers:
 
 def new_model(seed: int) -> nn.ModuleDict:
     torch.manual_seed(seed)
-    network = Network(**CONFIG, operations=Layers)
+    layers: Any = Layers
+    network = Network(**CONFIG, operations=layers)
     for name, parameter in network.named_parameters():
         if any(part in name for part in ("proj_out.", "out_layers.3.", "out.2.")) and "to_out" not in name:
             nn.init.zeros_(parameter)
@@ -158,7 +154,3 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     path = arguments.pop("out")
     train(Recipe(**arguments), path)
-
-
-if __name__ == "__main__":
-    main()

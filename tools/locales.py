@@ -7,7 +7,8 @@ the keys of what is new or has changed: those are to be translated.
 import json
 import re
 
-from pack import ROOT, load_pack
+from ..nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
+from .pack import ROOT
 
 LOCALES = ROOT / "locales"
 # An object with an id and its texts in the page's extension: a command has a label, a setting a name.
@@ -34,8 +35,7 @@ def flat(texts, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
 
 def english() -> dict[str, dict]:
     """The files of a language by name."""
-    pack = load_pack()
-    names, nodes = pack.NODE_DISPLAY_NAME_MAPPINGS, pack.NODE_CLASS_MAPPINGS
+    names, nodes = NODE_DISPLAY_NAME_MAPPINGS, NODE_CLASS_MAPPINGS
     commands, settings, categories = page_texts()
     return {
         "nodeDefs.json": {key: {"display_name": names[key], **node_texts(node)} for key, node in nodes.items()},
@@ -82,7 +82,3 @@ def page_texts() -> tuple[dict[str, dict], dict[str, dict], list[str]]:
         for path in re.findall(r"\bcategory: \[(.*?)\]", rest):
             categories += re.findall(r"\"(.*?)\"", path)[:-1]  # the last one is the setting itself
     return commands, settings, categories
-
-
-if __name__ == "__main__":
-    main()

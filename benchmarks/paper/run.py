@@ -12,15 +12,14 @@ from dataclasses import replace
 
 import comfy.utils
 import torch
-from pack import ROOT
 from tqdm import tqdm
 
-# isort: split
-from paper import plan
-from paper.cache import Job, compute
-from paper.detection import Curve, curves, record
-from paper.figures import circle_job
-from paper.report import report
+from ...tools.pack import ROOT
+from ..paper import plan
+from .cache import Job, compute
+from .detection import Curve, curves, record
+from .figures import circle_job
+from .report import report
 
 KINDS, HALVES = ("memorized", "ordinary"), ("tuning", "held_out")
 
@@ -69,7 +68,3 @@ def main() -> None:
     torch.set_num_threads(1)
     comfy.utils.set_progress_bar_enabled(False)
     report(size, ROOT / "output" / "bench-paper-quick" if arguments.quick else None)
-
-
-if __name__ == "__main__":
-    main()

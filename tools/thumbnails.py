@@ -5,16 +5,14 @@ run, and in Nodes 2.0 after one. The grey line is the run before, which was not 
 """
 
 import io
-import sys
 import tempfile
 from pathlib import Path
 
-sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "benchmarks")]
-
-from comfyui_server import ComfyUIServer
-from conftest import chromium, load, open_application, queue
-from pack import ROOT
 from PIL import Image
+
+from ..tests.browser.conftest import chromium, load, open_application, queue
+from ..tests.support.server import ComfyUIServer
+from .pack import ROOT
 
 WIDTH = 1200
 FIT = """() => {
@@ -108,7 +106,3 @@ def main():
                 image.resize(size, Image.Resampling.LANCZOS).save(path.with_suffix(".jpg"), quality=85)
     finally:
         server.stop()
-
-
-if __name__ == "__main__":
-    main()

@@ -14,12 +14,13 @@ import sys
 import time
 
 import torch
-from fresh_process import import_cost, peak_memory
-from hook_cost import bytes_of_trace, hooks, waits
-from measure import MEMORIZED_CAPTIONS, NODES, encode
-from pack import ROOT
-from sampling_cost import ON_UNET, VARIANTS, compare
-from sd15 import load_sd15, prompt
+
+from ...tools.pack import ROOT
+from ..measure import MEMORIZED_CAPTIONS, NODES, encode
+from .fresh_process import import_cost, peak_memory
+from .hook import bytes_of_trace, hooks, waits
+from .sampling import ON_UNET, VARIANTS, compare
+from .sd15 import load_sd15, prompt
 
 # What is sampled: steps, rounds, the shape of a latent. Both schedules have half of their steps before t = 500.
 TESTBED, UNET = (50, 15, (4, 3, 16, 16)), (2, 6, (1, 4, 32, 32))
@@ -111,7 +112,3 @@ def main() -> None:
     title = f"The UNet of SD 1.5, float32, latents 32x32, {UNET[0]} steps, {threads} threads"
     results["SD 1.5 UNet"] = table(title, compare(ON_UNET, model, conds, *UNET), UNET[0])
     write(results)
-
-
-if __name__ == "__main__":
-    main()

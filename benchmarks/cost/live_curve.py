@@ -7,8 +7,9 @@ canvas is 340 x 200 CSS pixels at the device pixel ratio 2.
 import os
 import shutil
 
-from pack import ROOT
 from playwright.sync_api import sync_playwright
+
+from ...tools.pack import ROOT
 
 BATCH, STEPS, ROUNDS = 16, 50, 20
 MEASURE = """async ([batch, steps, rounds]) => {
@@ -54,7 +55,3 @@ def main() -> None:
         browser.close()
     print(f"{BATCH} samples, {STEPS} steps, {len(times)} messages: median {times[len(times) // 2]:.2f} ms, ", end="")
     print(f"99 of 100 below {times[len(times) * 99 // 100]:.2f} ms")
-
-
-if __name__ == "__main__":
-    main()

@@ -7,14 +7,11 @@ object by the best fit among all objects that the renderer can draw.
 from functools import cache
 
 import torch
-from pack import load_pack
 from torch import Tensor
 
-load_pack()
-
-from basin_escape.testbed.captions import COLOURS, SHAPES, words  # noqa: E402
-from basin_escape.testbed.judge import similarity  # noqa: E402
-from basin_escape.testbed.learned_pictures import CENTRES, RADII, draw_objects  # noqa: E402
+from .captions import COLOURS, SHAPES, words
+from .judge import similarity
+from .learned_pictures import CENTRES, RADII, draw_objects
 
 __all__ = ["COPY_SIMILARITY", "alignment", "attributes", "similarity"]
 

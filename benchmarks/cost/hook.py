@@ -5,13 +5,12 @@ import time
 import warnings
 
 import torch
-from measure import GuidanceTrace
-from sampling_cost import CFG, DYNAMIC, OPPOSITE, STATIC
 
-# isort: split
-from basin_escape.samplers.guidance import norm
-from basin_escape.samplers.run import Run
-from basin_escape.samplers.settings import Settings
+from ...samplers.guidance import norm
+from ...samplers.run import Run
+from ...samplers.settings import Settings
+from ..measure import GuidanceTrace
+from .sampling import CFG, DYNAMIC, OPPOSITE, STATIC
 
 LATENTS = [
     (1, 4, 32, 32), (1, 4, 64, 64), (1, 4, 128, 128), (8, 4, 64, 64), (64, 4, 32, 32), (64, 4, 64, 64),

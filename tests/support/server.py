@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from pack import ROOT
+from basin_escape.tools.pack import ROOT
 
 START_SECONDS = 120
 PROMPT_SECONDS = 300
@@ -65,7 +65,7 @@ class ComfyUIServer:
         with urllib.request.urlopen(self.url + path) as response:
             return response.read()
 
-    def post(self, path: str, data: dict) -> Any:
+    def post(self, path: str, data: Any) -> Any:
         request = urllib.request.Request(
             self.url + path, json.dumps(data).encode(), {"Content-Type": "application/json"}
         )
