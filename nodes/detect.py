@@ -1,4 +1,5 @@
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import comfy.sample
 import comfy.samplers
@@ -8,9 +9,10 @@ from torch import Tensor
 
 from ..samplers.detection import calibrated_threshold, score
 from ..samplers.guidance import rms
-from .guider import build_guider
-from .inputs import CFG, PROMPTS, SEED, check_fixed_steps, check_single
-from .ksampler import fitting_samples, sample_latent, sampler_widgets
+from ..samplers.settings import STATIC, Settings
+from .checks import check_fixed_steps, check_single
+from .sampling import build_guider, fitting_samples, sample_latent, sampler_widgets
+from .widgets import CFG, PROMPTS, SEED
 
 SCHEDULE_STEPS = 50  # of the paper; only their first ones are run
 
@@ -79,18 +81,34 @@ class DetectMemorization:
     )
     SEARCH_ALIASES = ["memorization", "detector", "is memorized", "guidance norm", "threshold", "calibrate", "copy"]
 
-    def detect(self, positive, threshold, ordinary_prompts="", clip=None, **sampling):
-        check_single(sampling["latent_image"])
-        check_fixed_steps(sampling["sampler_name"])
+    def detect(
+        self,
+        model,
+        positive,
+        negative,
+        latent_image,
+        seed,
+        n_seeds,
+        steps,
+        threshold,
+        sampler_name,
+        scheduler,
+        cfg,
+        ordinary_prompts="",
+        clip=None,
+    ):
+        check_single(latent_image)
+        check_fixed_steps(sampler_name)
         ordinary = encode_lines(clip, ordinary_prompts)
+        start = Start(model, negative, latent_image, seed, n_seeds, steps, sampler_name, scheduler, cfg)
         bar = comfy.utils.ProgressBar(1 + len(ordinary))
-        found = first_norms(positive, **sampling)
+        found = first_norms(positive, start)
         bar.update(1)
         origin = "the widget's"
         if ordinary:
             norms = []
             for conditioning in ordinary:
-                norms.append(first_norms(conditioning, **sampling).rms)
+                norms.append(first_norms(conditioning, start).rms)
                 bar.update(1)
             threshold = calibrated_threshold(norms)
             origin = f"99th percentile of {len(ordinary)} ordinary prompts"
@@ -114,16 +132,34 @@ class FirstNorms(NamedTuple):
     elements: int
 
 
-def first_norms(positive, model, negative, latent_image, seed, n_seeds, steps, sampler_name, scheduler, cfg):
-    """Of the first `steps` steps under plain CFG, for the starts of a KSampler batch of n_seeds."""
+@dataclass(frozen=True)
+class Start:
+    """How every prompt is looked at: `steps` first steps of `n_seeds` starts."""
+
+    model: Any
+    negative: list
+    latent_image: dict
+    seed: int
+    n_seeds: int
+    steps: int
+    sampler_name: str
+    scheduler: str
+    cfg: float
+
+
+def first_norms(positive: list, start: Start) -> FirstNorms:
+    """Of the first steps under plain CFG, for the starts of a KSampler batch."""
+    model, steps = start.model, start.steps
     # A static transition at 0 is plain CFG with both predictions, at cfg 1 too.
-    guider = build_guider(model, positive, negative, cfg, transition="static", static_percent=0.0)
-    sigmas = comfy.samplers.KSampler(model, SCHEDULE_STEPS, model.load_device, sampler_name, scheduler).sigmas
+    guider = build_guider(model, positive, start.negative, start.cfg, Settings(STATIC, static_percent=0.0))
+    sigmas = comfy.samplers.KSampler(
+        model, SCHEDULE_STEPS, model.load_device, start.sampler_name, start.scheduler
+    ).sigmas
     # What follows the last watched step is not needed: samplers leap from there to the end in one model call.
     sigmas = torch.cat([sigmas[:steps], sigmas.new_zeros(1)])
-    samples = fitting_samples(model, latent_image)[[0] * n_seeds]
-    noise = comfy.sample.prepare_noise(samples, seed)
-    sample_latent(guider, sampler_name, sigmas, noise, samples, latent_image, seed)
+    samples = fitting_samples(model, start.latent_image)[[0] * start.n_seeds]
+    noise = comfy.sample.prepare_noise(samples, start.seed)
+    sample_latent(guider, start.sampler_name, sigmas, noise, samples, start.latent_image, start.seed)
     if not guider.trace.runs:
         raise ValueError(
             "There is no guidance to look at: positive and negative must both hold at the start of sampling. Leave out "
@@ -148,3 +184,6 @@ def describe(memorized, found, threshold, origin):
     for timestep, norm in zip(found.timesteps.tolist(), found.rms.mean(1).tolist(), strict=True):
         lines.append(f"t = {timestep:.0f}: {in_words(norm)}")
     return "\n".join(lines)
+
+
+NODES = {"DetectMemorization": ("Detect Memorization", DetectMemorization)}

@@ -1,10 +1,11 @@
 import logging
 
-from ..samplers.statistics import static_transition, zero_guidance_norms
-from .figure import picture
-from .inputs import SAMPLES, TRACE, check_runs
-from .mean_figure import draw_norms
+from ..plots.curve import picture
+from ..plots.mean_norms import draw_norms
+from ..samplers.static_point import static_transition, zero_guidance_norms
+from .checks import check_runs
 from .preview import preview
+from .widgets import SAMPLES, TRACE
 
 
 class EstimateStaticTransition:
@@ -47,3 +48,6 @@ class EstimateStaticTransition:
             )
         plot = picture(draw_norms(norms, percent, tolerance))
         return {"ui": preview(plot), "result": (0.0 if percent is None else percent, plot)}
+
+
+NODES = {"EstimateStaticTransition": ("Estimate Static Transition Point", EstimateStaticTransition)}

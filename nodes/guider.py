@@ -1,42 +1,7 @@
-from ..samplers.guider import BasinEscapeCFGGuider
 from ..samplers.settings import Settings
-from ..samplers.trace import GuidanceTrace
-from .inputs import (
-    CFG,
-    PROMPTS,
-    SKIP_UNUSED_PASS,
-    TRACE_TOOLTIP,
-    TRANSITION_WIDGETS,
-    UNCONDITIONAL,
-    UNIQUE_ID,
-    check_cfg,
-    check_conditioning,
-)
 from .live import live_curve
-
-
-def build_guider(
-    model,
-    positive,
-    negative,
-    cfg,
-    skip_unused_pass=False,
-    unconditional=None,
-    unique_id=None,
-    kind=BasinEscapeCFGGuider,
-    **widgets,
-) -> BasinEscapeCFGGuider:
-    """A guider of the class `kind` with its own trace. Raises ValueError naming the widget or socket that is wrong."""
-    settings = Settings(**widgets)
-    check_cfg(cfg)
-    check_conditioning(positive=positive, negative=negative)
-    if unconditional is not None:
-        check_conditioning(unconditional=unconditional)
-    trace = GuidanceTrace(listener=live_curve(unique_id))
-    guider = kind(model, settings, trace, skip_unused_pass)
-    guider.set_conds(positive, negative, unconditional)
-    guider.set_cfg(cfg)
-    return guider
+from .sampling import build_guider
+from .widgets import CFG, PROMPTS, SKIP_UNUSED_PASS, TRACE_TOOLTIP, TRANSITION_WIDGETS, UNCONDITIONAL, UNIQUE_ID
 
 
 class BasinEscapeGuider:
@@ -69,5 +34,9 @@ class BasinEscapeGuider:
     def get_guider(
         self, model, positive, negative, cfg, skip_unused_pass, unconditional=None, unique_id=None, **widgets
     ):
-        guider = build_guider(model, positive, negative, cfg, skip_unused_pass, unconditional, unique_id, **widgets)
+        settings, listener = Settings(**widgets), live_curve(unique_id)
+        guider = build_guider(model, positive, negative, cfg, settings, listener, skip_unused_pass, unconditional)
         return guider, guider.trace
+
+
+NODES = {"BasinEscapeGuider": ("Basin Escape Guider", BasinEscapeGuider)}

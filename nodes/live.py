@@ -39,7 +39,7 @@ class LiveCurve:
     def __call__(self, run: RunTrace, ended: bool) -> None:
         if run is not self.current:
             self.current, self.told = run, 0
-        steps = len(run.observations)
+        steps = run.steps
         if self._heard() and (ended or steps > self.told):
             data = {"node": self.node_id, **message(run, self.told, ended)}
             self.server.send_sync(EVENT, data, self.server.client_id)

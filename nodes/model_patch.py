@@ -1,8 +1,8 @@
-from ..samplers.model_patch import patch_model
+from ..samplers.host.patch import patch_model
 from ..samplers.settings import Settings
 from ..samplers.trace import GuidanceTrace
-from .inputs import TRACE_TOOLTIP, TRANSITION_WIDGETS, UNIQUE_ID
 from .live import live_curve
+from .widgets import TRACE_TOOLTIP, TRANSITION_WIDGETS, UNIQUE_ID
 
 
 class BasinEscapeModelPatch:
@@ -34,3 +34,6 @@ class BasinEscapeModelPatch:
     def patch(self, model, unique_id=None, **widgets):
         trace = GuidanceTrace(listener=live_curve(unique_id))
         return patch_model(model, Settings(**widgets), trace), trace
+
+
+NODES = {"BasinEscapeModelPatch": ("Basin Escape (model patch)", BasinEscapeModelPatch)}

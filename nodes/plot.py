@@ -1,7 +1,8 @@
+from ..plots.curve import CURVES, PULL, THEMES, X_AXES, draw_runs, picture
 from ..samplers.settings import ESCAPE
-from .figure import CURVES, PULL, THEMES, X_AXES, draw_runs, picture
-from .inputs import SAMPLES, TRACE, check_runs
+from .checks import check_runs
 from .preview import preview
+from .widgets import SAMPLES, TRACE
 
 
 class GuidanceNormPlot:
@@ -61,3 +62,6 @@ def check_pull(run, quantity):
             "transition escape only. Set transition to escape on the node that the trace comes from, or choose another "
             "quantity."
         )
+
+
+NODES = {"GuidanceNormPlot": ("Plot Guidance Norm", GuidanceNormPlot)}

@@ -5,7 +5,8 @@ try:
 except ModuleNotFoundError:  # the sampling library alone, without the ComfyUI server
     folder_paths = None
 
-from .inputs import SAMPLES, TRACE, check_runs
+from .checks import check_runs
+from .widgets import SAMPLES, TRACE
 
 
 class SaveGuidanceTrace:
@@ -49,3 +50,6 @@ class SaveGuidanceTrace:
         with open(os.path.join(folder, file), "x", encoding="utf-8") as target:
             target.write(text)
         return {"ui": {"text": [os.path.join(subfolder, file)]}}
+
+
+NODES = {"SaveGuidanceTrace": ("Save Guidance Trace", SaveGuidanceTrace)}

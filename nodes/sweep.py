@@ -1,17 +1,20 @@
-import inspect
-
 import comfy.sample
 import comfy.samplers
 import torch
 
+from ..samplers.settings import STATIC, Settings
 from ..samplers.sweep import side_by_side, spread
-from ..samplers.sweep_guider import SweepGuider
 from ..samplers.trace import GuidanceTrace
-from .guider import build_guider
-from .inputs import CFG, PROMPTS, SEED, TRANSITION_WIDGETS, UNCONDITIONAL, check_fixed_steps, check_single
-from .ksampler import EMPTY_LATENT_KEYS, fitting_samples, preview_callback, sample_latent, sampler_widgets
-
-POINTS_AT_ONCE = 8
+from .checks import check_fixed_steps, check_single
+from .sampling import (
+    EMPTY_LATENT_KEYS,
+    build_guider,
+    fitting_samples,
+    preview_callback,
+    sample_latent,
+    sampler_widgets,
+)
+from .widgets import CFG, PROMPTS, SEED, TRANSITION_WIDGETS, UNCONDITIONAL
 
 
 class TransitionSweep:
@@ -23,8 +26,8 @@ class TransitionSweep:
             "default": 8,
             "min": 2,
             "max": 64,
-            "tooltip": "Number of transition points, at equal distances: one picture each. Points share the model "
-            "calls before their transitions, 8 at a time: 8 points cost about as much as 5 pictures of KSampler.",
+            "tooltip": "Number of transition points, at equal distances: one picture each, which costs what "
+            "a picture of KSampler costs.",
         }
         percent = {"min": 0.0, "max": 1.0, "step": 0.001}
         first = "The earliest transition point, as a share of sampling: 0.1 is the paper's t = 900. 0 is plain CFG."
@@ -67,35 +70,34 @@ class TransitionSweep:
     def sweep(
         self,
         model,
+        positive,
+        negative,
         latent_image,
         seed,
         steps,
+        cfg,
         sampler_name,
         scheduler,
+        before_transition,
+        opposite_scale,
         points,
         first_percent,
         last_percent,
         unconditional=None,
-        **guidance,
     ):
         check_single(latent_image)
         check_fixed_steps(sampler_name)
         percents = spread(points, first_percent, last_percent)
-        at_once = points_at_once(sampler_name)
-        parts = [percents[first : first + at_once] for first in range(0, points, at_once)]
         sigmas = comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler).sigmas
         start = fitting_samples(model, latent_image)
-        callback, samples, runs = preview_callback(model, steps * len(parts)), [], []
-        for done, part in enumerate(parts):
-            guidance |= {"transition": "static", "static_percent": part}
-            guider = build_guider(model, unconditional=unconditional, kind=SweepGuider, **guidance)
-            # Anew for every part, as for every KSampler: older hosts draw the noise of a step after it.
+        callback, samples, runs = preview_callback(model, steps * points), [], []
+        for done, percent in enumerate(percents):
+            settings = Settings(STATIC, before_transition, opposite_scale, percent)
+            guider = build_guider(model, positive, negative, cfg, settings, unconditional=unconditional)
+            # Anew for every point, as for every KSampler: older hosts draw the noise of a step after it.
             noise = comfy.sample.prepare_noise(start, seed, latent_image.get("batch_index"))
-            same = [0] * len(part)
-            progress = callback and following(callback, steps * done, steps * len(parts))
-            samples.append(
-                sample_latent(guider, sampler_name, sigmas, noise[same], start[same], latent_image, seed, progress)
-            )
+            progress = callback and following(callback, steps * done, steps * points)
+            samples.append(sample_latent(guider, sampler_name, sigmas, noise, start, latent_image, seed, progress))
             runs += guider.trace.runs
         latent = {key: value for key, value in latent_image.items() if key not in (*EMPTY_LATENT_KEYS, "batch_index")}
         trace = GuidanceTrace([side_by_side(runs)] if runs else [])
@@ -106,12 +108,9 @@ def label(percent):
     return f"t = {1000 * (1 - percent):.0f} (static_percent {percent:.3f})"
 
 
-def points_at_once(sampler_name):
-    """How many points make a batch: one where a sampler draws noise in its steps, which differs within a batch."""
-    function = comfy.samplers.sampler_object(sampler_name).sampler_function
-    return 1 if "noise_sampler" in inspect.signature(function).parameters else POINTS_AT_ONCE
-
-
 def following(callback, done, total):
     """A sampler's callback for a part of the work: `done` steps of `total` are behind it."""
     return lambda step, denoised, x, steps: callback(done + step, denoised, x, total)
+
+
+NODES = {"TransitionSweep": ("Transition Sweep", TransitionSweep)}

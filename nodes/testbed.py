@@ -53,3 +53,6 @@ class LoadMemorizationTestbed:
             rendered = render_pictures()
             model, pictures = load_model(rendered, variant), rendered.means
         return model, clip, vae, vae.decode(pictures[: len(captions)]), "\n".join(captions)
+
+
+NODES = {"LoadMemorizationTestbed": ("Load Memorization Testbed", LoadMemorizationTestbed)}

@@ -9,14 +9,36 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-ZERO = "zero guidance"
-OPPOSITE = "opposite guidance"
-CONDITIONAL = "conditional only"
+from .settings import CONDITIONAL, OPPOSITE, ZERO, Settings
+
+
+def on_device(values: Tensor, device: torch.device) -> Tensor:
+    """A small tensor on `device`, without a wait for CUDA; elsewhere (Apple's MPS) not to wait would be garbage."""
+    return values.to(device, non_blocking=device.type == "cuda")
 
 
 def per_sample(values: Tensor, like: Tensor) -> Tensor:
     """Shape `values` [batch] so that it broadcasts against `like` [batch, ...], on the device of `like`."""
-    return values.to(like.device, non_blocking=True).view(-1, *[1] * (like.ndim - 1))
+    return on_device(values, like.device).view(-1, *[1] * (like.ndim - 1))
+
+
+def select(on: Tensor, after: Tensor, before: Tensor) -> Tensor:
+    """`after` for the samples of the mask `on` [batch], `before` for the others, bit for bit: [batch, ...]."""
+    if on.is_cpu and bool(on.all()):
+        return after
+    if on.is_cpu and not bool(on.any()):
+        return before
+    return torch.where(per_sample(on, after), after, before)
+
+
+def scale_per_sample(scale: float | Tensor, sigma: Tensor) -> Tensor:
+    """The guidance scale of every sample, [batch] float32 on the device of sigma [batch].
+
+    Some nodes have a scale per sample, in any shape with one number for each; NaN for a scale of another kind.
+    """
+    if isinstance(scale, Tensor) and scale.numel() in (1, len(sigma)):
+        return scale.float().flatten().to(sigma.device).expand(len(sigma))
+    return torch.full_like(sigma, torch.nan if isinstance(scale, Tensor) else float(scale), dtype=torch.float32)
 
 
 def norm(values: Tensor) -> Tensor:
@@ -71,6 +93,11 @@ BEFORE_TRANSITION: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
 }
 
 
-def scale_before_transition(before_transition: str, opposite_scale: float) -> float:
-    """The guidance scale s of equation 4 that a choice of `before_transition` amounts to."""
-    return {ZERO: 0.0, OPPOSITE: -opposite_scale, CONDITIONAL: 1.0}[before_transition]
+def before_transition(settings: Settings, cond: Tensor, uncond: Tensor) -> Tensor:
+    """What is followed before the transition, [batch, ...]."""
+    return BEFORE_TRANSITION[settings.before_transition](cond, uncond, settings.opposite_scale)
+
+
+def scale_before_transition(settings: Settings) -> float:
+    """The guidance scale s of equation 4 that the choice of `before_transition` amounts to."""
+    return {ZERO: 0.0, OPPOSITE: -settings.opposite_scale, CONDITIONAL: 1.0}[settings.before_transition]

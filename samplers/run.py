@@ -1,29 +1,32 @@
-"""The guidance rule over one sampling run, model call by model call, and what is recorded of it."""
+"""One sampling run: model calls go in, and for each comes out which samples classifier-free guidance acts on."""
 
-import logging
-import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from .conditioning import absent
-from .decision import Decision
-from .guidance import prediction_norms, pull, scale_before_transition
+from .guidance import prediction_norms, pull, scale_before_transition, scale_per_sample
+from .schedule import Observations, TimestepScale, ascending
 from .settings import ESCAPE, Settings
-from .trace import QUANTITIES, Listener, RunTrace
-from .transition import Observations, TimestepScale
+from .trace import Listener, RunTrace
+from .transition import Transition
+
+# What every run watches, by its names in the trace.
+WATCHED = ("sigma", "guidance_norm", "conditional_norm", "unconditional_norm", "scale")
 
 
-class Run(Decision):
-    """State of one run.
+class Run:
+    """State of one run: it has a transition, which decides, and a trace, which is what remains of it.
 
-    In every model call, first `place` it, then `observe` the predictions, then `apply` the decision to the host's
-    result. What was observed stays on the model's device until a decision, a listener or the trace asks for it.
+    Call it once per model call. What is watched stays on the model's device until a decision, a listener or the trace
+    asks for it: then it comes over in one copy.
 
-    The arguments are those of a Decision, and
-    cfg       the host's guidance scale, NaN where it does not tell it
-    listener  is told of the trace when it has a further observation
+    percent_to_sigma  the host's, of the model's noise schedule
+    batch             number of samples
+    elements          number of elements of a sample
+    sigmas            the schedule of the run, where the host tells it
+    cfg               the host's guidance scale, NaN where it does not tell it
+    listener          is told of the trace when it has a further observation
     """
 
     def __init__(
@@ -36,23 +39,24 @@ class Run(Decision):
         cfg: float,
         listener: Listener | None = None,
     ):
-        super().__init__(settings, percent_to_sigma, batch, elements, sigmas)
+        self.settings, self.listener = settings, listener
+        self.transition = Transition(settings, percent_to_sigma, batch, elements)
+        self.passes_through = sigmas is not None and ascending(sigmas)
+        self.everywhere = torch.ones(batch, dtype=torch.bool)
         self.timestep = TimestepScale(percent_to_sigma)
         self.observes = Observations(sigmas)
         self.target = None  # of an escape: the first conditional prediction
-        # sigma and norms [4, batch], for an escape the pull [5, batch], on the model's device; and cfg
-        self.calls: list[tuple[Tensor, float]] = []
-        self.steps: list[tuple[Tensor, Tensor, float]] = []  # of the observations among them: the same, and the mask
+        self.names: list[str] = []  # of what is watched
+        self.calls: list[Tensor] = []  # [names, batch] each, on the model's device
+        self.observed: list[tuple[Tensor, Tensor]] = []  # [names, batch], mask [batch]: not in the trace yet
         self._trace = RunTrace(
-            settings,
-            cfg,
-            elements,
-            transition_step=torch.full((batch,), -1),
-            gated=self.gated,
-            observations=torch.empty(0, len(QUANTITIES), batch),
+            settings, cfg, elements, torch.full((batch,), -1), self.transition.gated, reasons=[None] * batch
         )
-        self.listener = listener
-        self.warned = False
+
+    @property
+    def active(self) -> bool:
+        """Whether this run is mitigated at all: not where noise is added, nor where transition is off."""
+        return self.settings.mitigates and not self.passes_through
 
     @property
     def trace(self) -> RunTrace:
@@ -60,73 +64,77 @@ class Run(Decision):
         self.record()
         return self._trace
 
-    def observe(self, x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor, cfg: float) -> None:
-        """Watch the predictions of this model call, and decide for every sample whether CFG acts in it.
+    def __call__(
+        self, x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor, scale: float | Tensor, seen: Tensor | None = None
+    ) -> Tensor:
+        """Watch the predictions of a model call; returns the mask [batch] of the samples that CFG acts on in it.
 
-        x, cond, uncond [batch, ...]: the noisy input and its two denoised predictions; sigma [batch].
+        x, cond, uncond [batch, ...]: the noisy input and its two denoised predictions; sigma [batch]; scale: the host's
+        guidance scale, one or per sample.
         """
         if self.passes_through:
-            return
-        seen = [sigma.float(), *prediction_norms(x, cond, uncond, sigma)]
-        if self.settings.transition == ESCAPE:
-            if self.target is None or self.target.shape != cond.shape:  # some samplers change the size on the way
-                self.target = cond.clone()
-            seen.append(pull(cond, uncond, self.target))
-        self._keep(torch.stack(seen), cfg)
-        if self.undecided:
+            return self.everywhere
+        self._keep(self._watch(x, cond, uncond, sigma, scale))
+        if self.transition.undecided:
             self._settle()
+        return self.mask(sigma)
+
+    def mask(self, sigma: Tensor) -> Tensor:
+        """The same [batch] for the noise level sigma [batch], before the predictions of the call are known."""
+        return self.transition.mask(sigma) if self.active else self.everywhere
 
     def skip(self, sigma: Tensor) -> None:
         """Note a call with one prediction only: a gap in the curves."""
-        self._keep(torch.cat([sigma.float()[None], sigma.new_full((3, len(sigma)), math.nan)]), math.nan)
+        gap = torch.full_like(sigma, torch.nan, dtype=torch.float32)
+        self._keep({"sigma": sigma.float(), **dict.fromkeys(WATCHED[1:], gap)})
 
-    def _keep(self, seen: Tensor, cfg: float) -> None:
-        self.calls.append((seen, cfg))
+    def _watch(
+        self, x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor, scale: float | Tensor
+    ) -> dict[str, Tensor]:
+        norms = prediction_norms(x, cond, uncond, sigma)
+        seen: dict[str, Tensor] = dict(
+            zip(WATCHED, [sigma.float(), *norms, scale_per_sample(scale, sigma)], strict=True)
+        )
+        if self.settings.transition == ESCAPE:
+            if self.target is None or self.target.shape != cond.shape:  # some samplers change the size on the way
+                self.target = cond.clone()
+            seen["pull"] = pull(cond, uncond, self.target)
+        return seen
+
+    def _keep(self, seen: dict[str, Tensor]) -> None:
+        self.names = list(seen)
+        self.calls.append(torch.stack(list(seen.values())))
         if self.listener is not None and self.listener.due():
             self.listener(self.trace, False)
 
     def _settle(self) -> None:
         """Follow the rule through the calls since the last time, in one copy from the model's device."""
-        if not self.calls:
+        calls, self.calls = self.calls, []
+        if not calls:
             return
-        seen, cfgs = zip(*self.calls, strict=True)
-        self.calls = []
-        for row, cfg in zip(torch.stack(seen).cpu(), cfgs, strict=True):
-            sigma = row[0]
-            level = sigma[0].item()
-            observed = self.observes(level)
-            if observed and self.undecided:
-                self.decide(row, cfg, level)
-            self.place(sigma)
-            if observed:
-                self.steps.append((row, self.on, cfg))
+        for row in torch.stack(calls).cpu():
+            seen = dict(zip(self.names, row, strict=True))
+            level = seen["sigma"][0].item()
+            if not self.observes(level):
+                continue
+            if self.transition.undecided:
+                guided_pull = seen["scale"] * seen["pull"] if "pull" in seen else None
+                self.transition.observe(seen["guidance_norm"], level, guided_pull)
+            self.observed.append((row, self.mask(seen["sigma"])))
 
     def record(self) -> None:
         """Bring the trace up to date."""
         self._settle()
-        if not self.steps:
+        if not self.observed:
             return
-        rows, on, cfgs = zip(*self.steps, strict=True)
-        self.steps = []
-        rows, on = torch.stack(rows), torch.stack(on)
-        timestep = torch.tensor([self.timestep(level) for level in rows[:, 0, 0].tolist()])[:, None].expand(on.shape)
-        before = scale_before_transition(self.settings.before_transition, self.settings.opposite_scale)
-        scale = torch.where(on, torch.tensor(cfgs)[:, None], before)
-        sigma, *norms = rows[:, :4].unbind(1)
-        pulls = rows[:, 4] if self.settings.transition == ESCAPE else torch.full_like(sigma, math.nan)
-        self._trace.gated = self.gated
-        self._trace.add(torch.stack([sigma, timestep, *norms, scale, pulls], dim=1), on & self.active)
-
-    def unguided(self, sigma: Tensor, *conds: list[dict] | None) -> bool:
-        """Whether one of the conditionings has no prediction in this call; says so once.
-
-        sigma [batch]; conds: the conditionings behind the two predictions.
-        """
-        missing = any(absent(cond, sigma) for cond in conds)
-        if missing and not self.warned:
-            self.warned = True
-            logging.warning(
-                "Basin Escape: one of the two predictions is missing (cfg 1, a guider without a negative prompt, or a "
-                "prompt that is limited to other timesteps), so there is no guidance to switch and none to record."
-            )
-        return missing
+        rows, on = (torch.stack(column) for column in zip(*self.observed, strict=True))
+        self.observed = []
+        series = dict(zip(self.names, rows.unbind(1), strict=True))
+        timesteps = [self.timestep(level) for level in series["sigma"][:, 0].tolist()]
+        series["timestep"] = torch.tensor(timesteps)[:, None].expand(on.shape)
+        before = scale_before_transition(self.settings)
+        series["scale"] = torch.where(on, series["scale"], before)
+        self._trace.add(series, on & self.active)
+        self._trace.gated = self.transition.gated
+        began = (self._trace.transition_step >= 0).tolist()
+        self._trace.reasons = [self.transition.reason(sample, on) for sample, on in enumerate(began)]

@@ -4,7 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .guidance import BEFORE_TRANSITION, ZERO
+ZERO = "zero guidance"
+OPPOSITE = "opposite guidance"
+CONDITIONAL = "conditional only"
+BEFORE_TRANSITIONS = (ZERO, OPPOSITE, CONDITIONAL)
 
 DYNAMIC = "dynamic"
 ESCAPE = "escape"
@@ -32,7 +35,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check_choice("transition", self.transition, TRANSITIONS)
-        _check_choice("before_transition", self.before_transition, tuple(BEFORE_TRANSITION))
+        _check_choice("before_transition", self.before_transition, BEFORE_TRANSITIONS)
         _check_range("opposite_scale", self.opposite_scale, 0.0, 30.0)
         for percent in self.static_percents:
             _check_range("static_percent", percent, 0.0, 1.0)

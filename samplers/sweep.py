@@ -21,12 +21,13 @@ def spread(points: int, first: float, last: float) -> list[float]:
 
 
 def side_by_side(runs: list[RunTrace]) -> RunTrace:
-    """The trace of one batch from those of its parts: runs on one schedule, with a static transition per sample."""
+    """The trace of one batch from those of its samples: runs on one schedule, with a static transition each."""
     percents = [percent for run in runs for percent in run.settings.static_percents]
     return replace(
         runs[0],
         settings=replace(runs[0].settings, static_percent=percents),
         transition_step=torch.cat([run.transition_step for run in runs]),
         gated=torch.cat([run.gated for run in runs]),
-        observations=torch.cat([run.observations for run in runs], dim=2),
+        reasons=[reason for run in runs for reason in run.reasons],
+        series={name: torch.cat([run.series[name] for run in runs], dim=1) for name in runs[0].series},
     )

@@ -3,7 +3,8 @@
 import json
 import math
 from collections import deque
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -15,19 +16,17 @@ SCHEMA = "basin-escape/guidance-trace"
 VERSION = 1
 RUNS_KEPT = 16
 
-# The rows of an observation, in this order.
-QUANTITIES = ("sigma", "timestep", "guidance_norm", "conditional_norm", "unconditional_norm", "scale", "pull")
-
 
 @dataclass
 class RunTrace:
     """One sampling run of a batch.
 
-    observations     [steps, 7, batch] float32: of every observed step the rows of QUANTITIES; NaN where a pass
-                     was skipped. The norms are L2; `scale` is the guidance scale that was applied (NaN
-                     where the host does not tell its own); `pull` is towards the first conditional prediction,
-                     and NaN where transition is not escape.
+    series           by name, [steps, batch] float32, a row for every observed step; NaN where there was nothing to
+                     observe (a pass was skipped). Every run has sigma, timestep (1000 to 0), guidance_norm,
+                     conditional_norm, unconditional_norm (L2) and scale (the guidance scale in force; NaN where the
+                     host does not tell its own). A method adds what it watches: escape `pull`.
     transition_step  [batch] int: the observation from which CFG acted, -1 for never
+    reasons          per sample, why it began there (transition.py names them), None while it has not
     gated            [batch] bool: treated as not memorized, plain CFG throughout
     elements         number of elements of a sample: L2 = RMS * sqrt(elements)
     """
@@ -37,18 +36,25 @@ class RunTrace:
     elements: int
     transition_step: Tensor
     gated: Tensor
-    observations: Tensor
+    series: dict[str, Tensor] = field(default_factory=dict)
+    reasons: list[str | None] = field(default_factory=list)
+
+    @property
+    def steps(self) -> int:
+        """Number of observations."""
+        return len(self.series["sigma"]) if self.series else 0
 
     def quantity(self, name: str) -> Tensor:
-        """[steps, batch] values of one of QUANTITIES."""
-        return self.observations[:, QUANTITIES.index(name)]
+        """[steps, batch] values of a series. Raises KeyError for one that the run does not have."""
+        return self.series[name]
 
-    def add(self, observations: Tensor, under_cfg: Tensor) -> None:
-        """Take in further observations, [steps, 7, batch], and where a switch has been made in them, [steps, batch]."""
-        first = len(self.observations) + under_cfg.int().argmax(0)
+    def add(self, series: dict[str, Tensor], under_cfg: Tensor) -> None:
+        """Take in further observations, [steps, batch] each, and in which of them CFG acted by a switch, alike."""
+        first = self.steps + under_cfg.int().argmax(0)
         switches = under_cfg.any(0) & (self.transition_step < 0)
         self.transition_step = torch.where(switches, first, self.transition_step)
-        self.observations = torch.cat([self.observations, observations])
+        before = self.series or {name: values[:0] for name, values in series.items()}
+        self.series = {name: torch.cat([before[name], values]) for name, values in series.items()}
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -56,33 +62,10 @@ class RunTrace:
             "cfg": finite_or_none(self.cfg),
             "elements": self.elements,
             "transition_step": self.transition_step.tolist(),
+            "reasons": self.reasons,
             "gated": self.gated.tolist(),
-            **{name: _nested_finite_or_none(self.quantity(name).tolist()) for name in QUANTITIES},
+            **{name: rows_for_json(values) for name, values in self.series.items()},
         }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "RunTrace":
-        # Traces of the first version have no pull.
-        data = {"pull": [[None] * len(row) for row in data["sigma"]], **data}
-        rows = torch.stack([torch.tensor(_nested_nan(data[name]), dtype=torch.float32) for name in QUANTITIES])
-        transition_step = torch.tensor(data["transition_step"], dtype=torch.long)
-        gated = torch.tensor(data["gated"], dtype=torch.bool)
-        if rows.ndim != 3 or not rows.shape[2] == len(transition_step) == len(gated) > 0:
-            raise ValueError("its lists differ in length, or are empty")
-        if not ((transition_step >= -1) & (transition_step < rows.shape[1])).all():
-            raise ValueError("its transition_step is no step of its lists")
-        elements = data["elements"]
-        if type(elements) is not int or not 0 < elements < 2**53:
-            raise ValueError("its elements is no number of elements")
-        cfg = math.nan if data["cfg"] is None else float(data["cfg"])
-        return cls(
-            Settings(**data["settings"]),
-            cfg,
-            elements,
-            transition_step,
-            gated,
-            rows.movedim(0, 1),
-        )
 
 
 class Listener(Protocol):
@@ -100,19 +83,19 @@ class Listener(Protocol):
 class GuidanceTrace:
     """A handle that collects the runs of one node, newest last; the oldest leave after RUNS_KEPT."""
 
-    def __init__(self, runs: list[RunTrace] | None = None, listener: Listener | None = None):
-        self._runs = deque(runs or [], maxlen=RUNS_KEPT)
+    def __init__(self, runs: Sequence[RunTrace] = (), listener: Listener | None = None):
+        self._runs = deque(runs, maxlen=RUNS_KEPT)
         self.listener = listener
 
     @property
     def runs(self) -> list[RunTrace]:
         """The runs that had guidance to observe."""
-        return [run for run in self._runs if len(run.observations)]
+        return [run for run in self._runs if run.steps]
 
     def append(self, run: RunTrace) -> None:
         """Keep a run that has ended (where the host does not tell when one ends: that has begun)."""
         self._runs.append(run)
-        if self.listener is not None and len(run.observations):
+        if self.listener is not None and run.steps:
             self.listener(run, True)
 
     def to_json(self) -> str:
@@ -120,34 +103,12 @@ class GuidanceTrace:
         runs = [run.as_dict() for run in self.runs]
         return json.dumps({"schema": SCHEMA, "version": VERSION, "runs": runs}, allow_nan=False)
 
-    @classmethod
-    def from_json(cls, text: str) -> "GuidanceTrace":
-        """The trace that `to_json` wrote. Raises ValueError saying what is wrong with any other text."""
-        try:
-            data = json.loads(text, parse_constant=_no_constant)
-            if data["schema"] != SCHEMA or data["version"] != VERSION:
-                raise ValueError(f"its schema is {data['schema']!r}, version {data['version']!r}")
-            return cls([RunTrace.from_dict(run) for run in data["runs"]])
-        except (ValueError, KeyError, TypeError, RuntimeError, RecursionError, OverflowError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)[:200]
-            raise ValueError(
-                f"This is not a guidance trace of schema {SCHEMA}, version {VERSION}: {reason}. "
-                "Save it again with the Save Guidance Trace node."
-            ) from error
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
 
 def finite_or_none(value: float) -> float | None:
     """What JSON can hold of a number."""
     return value if math.isfinite(value) else None
 
 
-def _nested_finite_or_none(rows: list[list[float]]) -> list[list[float | None]]:
-    return [[finite_or_none(value) for value in row] for row in rows]
-
-
-def _nested_nan(rows: list[list[float | None]]) -> list[list[float]]:
-    return [[math.nan if value is None else value for value in row] for row in rows]
+def rows_for_json(values: Tensor) -> list[list[float | None]]:
+    """[steps][batch] of a series."""
+    return [[finite_or_none(value) for value in row] for row in values.tolist()]

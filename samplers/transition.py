@@ -1,103 +1,94 @@
-"""When classifier-free guidance begins to act: noise levels, observations, Algorithm 1, and a rule of our own."""
+"""When classifier-free guidance begins to act: Algorithm 1 of Jain et al., and the other choices of `transition`.
 
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from math import cos, inf, log, pi
-from typing import Any
+For each sample, with the guidance norm d_k of observation k, the guidance scale s and the threshold epsilon of the
+gate:
+
+    k = 0     d_0 < epsilon                     not memorized: tau = 0                        (the gate)
+    k >= 2    d_{k-2} > d_{k-1} < d_k           a local minimum: tau = k                      (dynamic: Algorithm 1)
+    k >= 0    s p_k < 1                         CFG no longer reaches the first D_c: tau = k  (escape: ours)
+    k >= 0    sigma_k <= sigma(static_percent)  tau = k                                       (static)
+    k >= 0    sigma_k <= sigma(latest_percent)  the deadline of dynamic and escape: tau = k
+
+p_k is the share of the way from D_u to the first D_c that D_c still goes (guidance.pull). CFG acts from the transition
+tau on, that observation included, and never stops acting again.
+"""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-# Samplers compute their noise levels anew (exp(log), interpolation): equal within this relative tolerance.
-SIGMA_TOLERANCE = 1e-4
+from .guidance import on_device, rms
+from .schedule import reached
+from .settings import DYNAMIC, ESCAPE, STATIC, Settings
+
+# Why CFG began to act on a sample.
+GATE, MINIMUM, ESCAPED, PERCENT, DEADLINE = "gate", "minimum", "escape", "static", "deadline"
 
 
-def reached(sigma: float | Tensor, level: float | Tensor) -> Any:
-    """Whether the noise level `sigma` is at or below `level`; for tensors, each of their entries."""
-    return sigma <= level * (1 + SIGMA_TOLERANCE)
+class Transition:
+    """The mask of the samples that CFG acts on, followed from observation to observation.
 
-
-def ascending(sigmas: Sequence[float]) -> bool:
-    """Whether a schedule adds noise instead of removing it (unsampling, flipped sigmas)."""
-    return sigmas[0] < sigmas[-1]
-
-
-class TimestepScale:
-    """The paper's timestep of a noise level: 1000 (1 - percent), from 1000 (noise) to 0 (image).
-
-    Inverts the host's percent_to_sigma, because a model's own timesteps are on other scales for many flow models.
-    Interpolates linearly in log sigma, between levels that lie closer where schedules bend, at both ends; exact to
-    less than a timestep for the schedules of ComfyUI's models. The host takes its time for each level.
+    percent_to_sigma  the host's, of the model's noise schedule
+    batch             number of samples
+    elements          number of elements of a sample
     """
 
-    CELLS = 64
+    def __init__(self, settings: Settings, percent_to_sigma: Callable[[float], float], batch: int, elements: int):
+        self.settings, self.elements = settings, elements
+        static_sigmas = [percent_to_sigma(percent) for percent in settings.static_percents]
+        self.static_sigma = torch.tensor(static_sigmas).expand(batch)
+        self.latest_sigma = percent_to_sigma(settings.latest_percent)
+        self.by_image = settings.transition in (DYNAMIC, ESCAPE)
+        self.d_1 = self.d_2 = torch.full((batch,), -torch.inf)  # d_{k-1} and d_{k-2}; the start is no minimum
+        self.on = torch.full((batch,), not settings.mitigates)
+        self.gated = torch.zeros(batch, dtype=torch.bool)
+        self.judged = torch.full((batch,), settings.memorization_threshold == 0)
+        self.reasons: list[str | None] = [None] * batch
 
-    def __init__(self, percent_to_sigma: Callable[[float], float]):
-        percents = [0.5 + 0.5 * cos(pi * (cell + 0.5) / self.CELLS) for cell in range(self.CELLS)]
-        # Distilled schedules rest on a noise level for some percents: what counts is when sampling gets there.
-        levels = {percent: percent_to_sigma(percent) for percent in percents}
-        scale = {log(sigma): 1000 * (1 - percent) for percent, sigma in levels.items() if sigma > 0}
-        self.log_sigmas, self.timesteps = list(scale), list(scale.values())
+    @property
+    def undecided(self) -> bool:
+        """Whether some sample waits for what the next observation shows."""
+        waits = not self.judged.all() or (self.by_image and not self.on.all())
+        return self.settings.mitigates and bool(waits)
 
-    def __call__(self, sigma: float) -> float:
-        """Ends beyond the first and last cell are extrapolated, within 0 to 1000."""
-        if sigma == 0 or len(self.timesteps) < 2:
-            return 0.0
-        level = log(sigma)
-        right = min(max(bisect_left(self.log_sigmas, level), 1), len(self.log_sigmas) - 1)
-        low, high = self.log_sigmas[right - 1], self.log_sigmas[right]
-        before, after = self.timesteps[right - 1], self.timesteps[right]
-        return min(max(before + (after - before) * (level - low) / (high - low), 0.0), 1000.0)
+    def observe(self, d: Tensor, sigma: float, guided_pull: Tensor | None = None, seen: Tensor | None = None) -> None:
+        """Follow the rules through observation k.
 
+        d [batch]: the guidance norm (L2); sigma: its noise level; guided_pull [batch]: s p, of an escape only;
+        seen [batch]: the samples that have a prediction of their own here. The others wait for the next observation.
+        """
+        if not self.settings.mitigates:
+            return
+        seen = torch.ones_like(self.on) if seen is None else seen
+        below = rms(d, self.elements) < self.settings.memorization_threshold
+        self.gated = self.gated | (seen & ~self.judged & below)
+        self.judged = self.judged | seen
+        self._begin(self.gated, GATE)
+        if self.settings.transition == DYNAMIC:
+            self._begin(seen & (self.d_2 > self.d_1) & (self.d_1 < d), MINIMUM)
+        if self.settings.transition == ESCAPE and guided_pull is not None:
+            self._begin(seen & (guided_pull < 1), ESCAPED)
+        if self.by_image and reached(sigma, self.latest_sigma):
+            self._begin(torch.ones_like(self.on), DEADLINE)
+        self.d_2, self.d_1 = torch.where(seen, self.d_1, self.d_2), torch.where(seen, d, self.d_1)
 
-class FirstLocalMinimum:
-    """The dynamic transition of Algorithm 1 (Jain et al.), for every sample of a batch.
+    def _begin(self, here: Tensor, reason: str) -> None:
+        for sample in (here & ~self.on).nonzero().flatten().tolist():
+            self.reasons[sample] = reason
+        self.on = self.on | here
 
-    Call it with the guidance norms d_0, d_1, ... ([batch] each). The result is true, per sample, in the
-    call that reveals a local minimum: d_{k-2} > d_{k-1} < d_k. The start counts as minus infinity, so k >= 2.
-    """
+    def mask(self, sigma: Tensor) -> Tensor:
+        """[batch] bool: where CFG acts at the noise level sigma [batch].
 
-    def __init__(self, batch: int):
-        self.last = self.second_last = torch.full((batch,), -inf)
+        On the CPU; for a static transition, which has no state but the gate's, on the device of sigma.
+        """
+        if self.settings.transition != STATIC:
+            return self.on
+        on = reached(sigma, on_device(self.static_sigma, sigma.device))
+        return on | on_device(self.gated, sigma.device) if self.settings.memorization_threshold else on
 
-    def __call__(self, d: Tensor) -> Tensor:
-        minimum = (self.second_last > self.last) & (self.last < d)
-        self.second_last, self.last = self.last, d
-        return minimum
-
-
-class FallsShort:
-    """The escape transition, for every sample of a batch (not in the paper).
-
-    Call it with the guided pulls s p_0, s p_1, ... ([batch] each): how much of the way from the unconditional
-    prediction to the very first conditional one, which for a memorized prompt is the memorized image, guidance of
-    scale s would go. The result is true, per sample, in a call in which that is less than all of it.
-    """
-
-    def __call__(self, guided_pull: Tensor) -> Tensor:
-        return guided_pull < 1
-
-
-class Observations:
-    """Picks one model call per step of the schedule: the calls at which the guidance norm counts.
-
-    Samplers call the model more often than once per step (Heun, dpm_2, SDE) or off the schedule (churn,
-    adaptive steps). The first call of a run observes; after it, a call that is the first to fall to or below
-    a further level of `sigmas`, or, where no schedule is known, below every noise level seen so far.
-    """
-
-    def __init__(self, sigmas: Sequence[float] | None = None):
-        self.levels = None if sigmas is None else sorted(level for level in sigmas if level > 0)
-        self.lowest = inf
-
-    def __call__(self, sigma: float) -> bool:
-        if sigma == 0:  # a finished picture, which some video samplers show the model
-            return False
-        lowest, self.lowest = self.lowest, min(self.lowest, sigma)
-        if self.levels is None or lowest == inf:
-            return sigma < lowest
-        return self._levels_reached(sigma) > self._levels_reached(lowest)
-
-    def _levels_reached(self, sigma: float) -> int:
-        assert self.levels is not None
-        return len(self.levels) - bisect_left(self.levels, sigma / (1 + SIGMA_TOLERANCE))
+    def reason(self, sample: int, began: bool) -> str | None:
+        """Why CFG began on a sample, None while it has not; `began` tells it of a static transition."""
+        static = self.settings.transition == STATIC and began
+        return self.reasons[sample] or (PERCENT if static else None)

@@ -7,8 +7,8 @@ import comfy.samplers
 import torch
 from tqdm import tqdm
 
-from ...samplers.guider import BasinEscapeCFGGuider
-from ...samplers.model_patch import patch_model
+from ...samplers.host.guider import BasinEscapeCFGGuider
+from ...samplers.host.patch import patch_model
 from ...samplers.settings import Settings
 from ...samplers.trace import GuidanceTrace
 from ..measure import count_calls

@@ -9,7 +9,7 @@ import comfy.samplers
 import numpy as np
 import torch
 
-from ...samplers.guider import BasinEscapeCFGGuider
+from ...samplers.host.guider import BasinEscapeCFGGuider
 from ...samplers.settings import Settings
 from ...samplers.trace import GuidanceTrace, RunTrace
 from . import cache

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...samplers.guidance import norm
-from ...samplers.transition import TimestepScale
+from ...samplers.schedule import TimestepScale
 from .cache import Job
 from .oracle import loaded
 from .testbeds import testbed

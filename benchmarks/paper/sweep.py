@@ -13,7 +13,7 @@ from comfy.k_diffusion.sampling import BrownianTreeNoiseSampler
 from torch import Tensor
 
 from ...samplers.guidance import BEFORE_TRANSITION, ZERO, per_sample
-from ...samplers.transition import Observations
+from ...samplers.schedule import Observations
 from .testbeds import conditioning, testbed
 
 STOCHASTIC = {"euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm"}

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from basin_escape.samplers.trace import GuidanceTrace
+from basin_escape.tests.support.saved import read_trace
 
 from .conftest import load, run_anew
 
@@ -32,7 +32,7 @@ def test_the_curve_has_every_step_and_the_transition_of_the_saved_trace(page, se
     load(page, "testbed_guider")
     entry = run_anew(page, server)
     (file,) = next(output["text"] for output in entry["outputs"].values() if "text" in output)
-    run = GuidanceTrace.from_json((server.base / "output" / file).read_text(encoding="utf-8")).runs[-1]
+    run = read_trace(server.base / "output" / file).runs[-1]
     page.wait_for_function(f"{CURVES}.some(canvas => canvas.dataset.steps === '50')")
     ((words, steps),) = shown(page)
     assert steps == len(run.observations) == 50

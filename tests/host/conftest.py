@@ -8,7 +8,7 @@ import comfy.utils
 import pytest
 import torch
 from basin_escape.benchmarks.measure import NODES, count_calls, encode
-from basin_escape.samplers.guider import BasinEscapeCFGGuider
+from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 

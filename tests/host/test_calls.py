@@ -3,8 +3,8 @@
 import comfy.samplers
 import pytest
 import torch
-from basin_escape.samplers.guider import BasinEscapeCFGGuider
-from basin_escape.samplers.model_patch import WrappersMP, patch_model
+from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
+from basin_escape.samplers.host.patch import WrappersMP, patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 
@@ -211,9 +211,9 @@ def test_with_an_empty_prompt_the_norm_is_that_of_the_untouched_predictions(test
         assert alone.transition_step.item() == run.transition_step[sample]
 
 
-def test_a_patch_under_a_guider_that_skips_sees_no_guidance_of_zero(testbed):
-    """The guider hands one prediction over in place of both: that is a gap for the patch."""
+def test_beside_a_patch_no_pass_is_skipped(testbed):
+    """The patch works on both predictions, as other nodes before CFG do."""
     patched = patch_model(testbed.model, Settings("off"), trace := GuidanceTrace())
-    testbed.guided(Settings("static"), MEMORIZED, model=patched, skip=True)
-    assert len(trace.runs[0].observations) == 6
-    assert (trace.runs[0].quantity("guidance_norm")[0] > 0).all()
+    samples, _ = testbed.guided(Settings("static"), MEMORIZED, model=patched, skip=True)
+    assert torch.equal(samples, testbed.guided(Settings("static"), MEMORIZED)[0])
+    assert trace.runs[0].steps == 12 and (trace.runs[0].quantity("guidance_norm") > 0).all()

@@ -12,9 +12,9 @@ from basin_escape.benchmarks.measure import (
     measure,
 )
 from basin_escape.nodes.estimate import EstimateStaticTransition
-from basin_escape.nodes.mean_figure import NONE, draw_norms
+from basin_escape.plots.mean_norms import NONE, draw_norms
 from basin_escape.samplers.guidance import rms
-from basin_escape.samplers.statistics import mean_curve, static_transition, zero_guidance_norms
+from basin_escape.samplers.static_point import mean_curve, static_transition, zero_guidance_norms
 
 from .conftest import MEMORIZED, ORDINARY, SEED
 

@@ -10,9 +10,10 @@ import math
 import comfy.samplers
 import pytest
 import torch
-from basin_escape.samplers.model_patch import WrappersMP, patch_model
+from basin_escape.samplers.host.patch import WrappersMP, patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
+from basin_escape.tests.support import rule
 
 from .conftest import MEMORIZED
 
@@ -24,10 +25,8 @@ SETTINGS = {
     "dynamic zero": Settings("dynamic"),
     "dynamic opposite": Settings("dynamic", "opposite guidance", latest_percent=1.0),
     "gated": Settings("dynamic", memorization_threshold=0.9),
+    "escape zero": Settings("escape"),
 }
-# Older hosts do not tell a patch the guidance scale: escape is refused there (test_rule.py).
-if WrappersMP is not None:
-    SETTINGS["escape zero"] = Settings("escape")
 PAIRS = [
     (sampler, scheduler, list(SETTINGS)[(row + column) % len(SETTINGS)])
     for row, sampler in enumerate(SAMPLERS)
@@ -45,47 +44,18 @@ def watched(testbed):
     return model, calls, asked
 
 
-def new_levels(asked, levels):
-    """How many of the sampler's calls are the first at or below a level of the schedule that none has reached."""
-    passed = [sum(level * 1.0001 >= sigma for level in levels) for sigma in asked]
-    return sum(count > max(passed[:call], default=0) for call, count in enumerate(passed))
-
-
 def new_minima(asked):
     return sum(sigma < min(asked[:call], default=math.inf) for call, sigma in enumerate(asked))
-
-
-def transition(norms, sigmas, latest):
-    """Algorithm 1 with a deadline, for one sample: the observation from which CFG acts."""
-    for k, (d, sigma) in enumerate(zip(norms, sigmas, strict=True)):
-        if (k >= 2 and norms[k - 2] > norms[k - 1] < d) or sigma <= latest * 1.0001:
-            return k
-    return -1
-
-
-def escape(pulls, sigmas, latest):
-    """The same for the escape rule."""
-    seen = enumerate(zip(pulls, sigmas, strict=True))
-    return next((k for k, (pull, sigma) in seen if CFG * pull < 1 or sigma <= latest * 1.0001), -1)
-
-
-RULES = {"dynamic": (transition, "guidance_norm"), "escape": (escape, "pull")}
 
 
 def check_rule(run, settings, percent_to_sigma):
     """The recorded decisions are what the rule makes of the recorded norms."""
     sigmas, scales = run.quantity("sigma")[:, 0].tolist(), run.quantity("scale")
     before = 0.0 if settings.before_transition == "zero guidance" else -settings.opposite_scale
+    pulls = run.quantity("pull") if settings.transition == "escape" else torch.ones_like(scales)
     for sample in range(BATCH):
-        if run.gated[sample]:
-            step = 0
-        elif settings.transition == "static":
-            level = percent_to_sigma(settings.static_percent) * 1.0001
-            step = next((k for k, sigma in enumerate(sigmas) if sigma <= level), -1)
-        else:
-            rule, quantity = RULES[settings.transition]
-            seen = run.quantity(quantity)[:, sample].tolist()
-            step = rule(seen, sigmas, percent_to_sigma(settings.latest_percent))
+        norms, guided_pulls = run.quantity("guidance_norm")[:, sample].tolist(), (CFG * pulls[:, sample]).tolist()
+        step = rule.transition(settings, norms, guided_pulls, sigmas, percent_to_sigma, run.elements)
         assert run.transition_step[sample] == step
         first = len(sigmas) if step < 0 else step
         assert scales[:, sample].tolist() == [before] * first + [CFG] * (len(sigmas) - first)
@@ -111,12 +81,12 @@ def test_every_sampler_and_scheduler(testbed, sampler, scheduler, name):
             assert calls() == 2 * BATCH * len(made)
             assert calls() == plain_calls() or (sampler == ADAPTIVE and not untouched)
             assert torch.equal(samples, stock) or not untouched
-        assert len(run.observations) == new_levels(guider_asked, levels)
-        assert len(run.observations) == len(levels) or sampler in OWN_LEVELS
+        assert run.steps == len(rule.observations(guider_asked, levels))
+        assert run.steps == len(levels) or sampler in OWN_LEVELS
         if WrappersMP is None:  # the patch is not told the schedule
-            assert len(trace.runs[0].observations) == new_minima(asked)
+            assert trace.runs[0].steps == new_minima(asked)
         else:
             assert torch.equal(patched, guided)
-            assert len(trace.runs[0].observations) == len(run.observations)
+            assert trace.runs[0].steps == run.steps
         if settings.mitigates:
             check_rule(run, settings, testbed.model.get_model_object("model_sampling").percent_to_sigma)

@@ -7,8 +7,8 @@ import types
 import comfy.samplers
 import pytest
 import torch
-from basin_escape.samplers.guider import BasinEscapeCFGGuider
-from basin_escape.samplers.model_patch import WrappersMP, patch_model
+from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
+from basin_escape.samplers.host.patch import WrappersMP, patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import RUNS_KEPT, GuidanceTrace
 from basin_escape.tests.support.gaussian import load_gaussian, prompt

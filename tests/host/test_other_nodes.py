@@ -6,8 +6,8 @@ import importlib
 import comfy.samplers
 import pytest
 import torch
-from basin_escape.samplers.guider import BasinEscapeCFGGuider
-from basin_escape.samplers.model_patch import patch_model
+from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
+from basin_escape.samplers.host.patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 from basin_escape.tests.support.gaussian import load_gaussian, prompt

@@ -6,8 +6,8 @@ import pytest
 import torch
 from basin_escape.benchmarks.measure import NODES, WIDGETS
 from basin_escape.samplers.guidance import scale_before_transition
-from basin_escape.samplers.guider import BasinEscapeCFGGuider
-from basin_escape.samplers.model_patch import patch_model
+from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
+from basin_escape.samplers.host.patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 from basin_escape.tests.support.gaussian import guidance_norm, load_gaussian, prompt

@@ -5,18 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 from basin_escape.benchmarks.measure import NODES
-from basin_escape.nodes.figure import (
+from basin_escape.plots.curve import (
     CURVES,
     PULL,
     THEMES,
     X_AXES,
-    describe_transition,
     draw_runs,
     picture,
-    under_mitigation,
 )
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
+from basin_escape.samplers.words import describe
+from basin_escape.samplers.words import waiting as waiting_steps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from .conftest import MEMORIZED
@@ -93,7 +93,7 @@ def test_the_transition_is_marked_and_the_steps_before_it_are_shaded(traces):
         _, dots = curves_and_dots(axes)
         switched = run.transition_step[(run.transition_step >= 0) & ~run.gated]
         assert [dot.get_xdata()[0] for dot in dots] == switched.tolist()
-        waiting = under_mitigation(run).any(1)[:-1].nonzero().flatten().tolist()
+        waiting = waiting_steps(run).any(1)[:-1].nonzero().flatten().tolist()
         assert [round(patch.get_x()) for patch in axes.patches] == waiting
         last = run.transition_step.max() if (run.transition_step >= 0).all() else len(waiting)
         assert waiting == ([] if run.settings.transition == "off" else list(range(last)))
@@ -106,7 +106,7 @@ def test_a_skipped_pass_is_a_gap(testbed):
 
 
 def test_the_transition_is_described_in_words(traces):
-    words = [describe_transition(trace.runs[0]) for trace in traces]
+    words = [describe(trace.runs[0]) for trace in traces]
     step = traces[0].runs[0].transition_step.item()
     timestep = traces[0].runs[0].quantity("timestep")[step, 0]
     assert words[0] == f"CFG from step {step}, t = {timestep:.0f}"
@@ -120,9 +120,10 @@ def test_a_run_of_faults_can_still_be_looked_at(testbed, fault, steps, recwarn):
     """One image of two broke, or none had a norm: the picture is drawn, and nothing is said on the way."""
     _, run = testbed.guided(Settings(), MEMORIZED, steps=steps)
     for broken in (slice(0, 1), slice(None)):
-        observations = run.observations.clone()
-        observations[:, 2:5, broken] = fault
-        damaged = replace(run, observations=observations)
+        series = {name: values.clone() for name, values in run.series.items()}
+        for name in ("guidance_norm", "conditional_norm", "unconditional_norm"):
+            series[name][:, broken] = fault
+        damaged = replace(run, series=series)
         for x_axis in X_AXES:
             plot = picture(draw_runs([damaged], "guidance norm", x_axis, 320, 256, "light"))
             assert plot.isfinite().all() and plot.std() > 0.01

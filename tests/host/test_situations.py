@@ -10,8 +10,8 @@ import comfy.samplers
 import pytest
 import torch
 from basin_escape.benchmarks.measure import count_calls
-from basin_escape.samplers.guider import BasinEscapeCFGGuider
-from basin_escape.samplers.model_patch import patch_model
+from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
+from basin_escape.samplers.host.patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 from basin_escape.tests.support.gaussian import (

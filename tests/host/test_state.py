@@ -6,10 +6,10 @@ import weakref
 import comfy.samplers
 import pytest
 import torch
-from basin_escape.samplers.guider import BasinEscapeCFGGuider
-from basin_escape.samplers.model_patch import patch_model
+from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
+from basin_escape.samplers.host.patch import patch_model
 from basin_escape.samplers.settings import Settings
-from basin_escape.samplers.trace import QUANTITIES, RUNS_KEPT, GuidanceTrace
+from basin_escape.samplers.trace import RUNS_KEPT, GuidanceTrace
 
 from .conftest import MEMORIZED, OTHER, run_guider
 
@@ -87,7 +87,7 @@ def test_two_patches_in_a_row_do_not_share_a_run(testbed):
     first, second = GuidanceTrace(), GuidanceTrace()
     twice = patch_model(patch_model(testbed.model, early, first), late, second)
     assert torch.equal(testbed.stock(MEMORIZED, model=twice), testbed.stock(MEMORIZED, model=once))
-    assert [len(trace.runs[0].observations) for trace in (first, second)] == [12, 12]
+    assert [trace.runs[0].steps for trace in (first, second)] == [12, 12]
 
 
 def test_the_model_that_was_handed_in_is_not_changed(testbed):
@@ -107,7 +107,7 @@ def test_the_guider_keeps_nothing_between_runs(testbed):
     guider.model_options = guider.model_patcher.model_options
     with pytest.raises(Interrupted):
         sample(guider, testbed)
-    assert "run" not in vars(guider) and len(guider.trace.runs) == 1
+    assert "hooks" not in vars(guider) and len(guider.trace.runs) == 1
     guider.model_patcher, guider.model_options = testbed.model, testbed.model.model_options
     assert torch.equal(sample(guider, testbed), first)
 
@@ -116,9 +116,9 @@ def test_the_trace_is_bounded_and_holds_numbers_only(testbed):
     patched = patch_model(testbed.model, SETTINGS, trace := GuidanceTrace())
     for steps in range(1, RUNS_KEPT + 3):
         samples = testbed.stock(MEMORIZED, model=patched, steps=steps)
-    assert [len(run.observations) for run in trace.runs] == list(range(3, RUNS_KEPT + 3))
+    assert [run.steps for run in trace.runs] == list(range(3, RUNS_KEPT + 3))
     for run in trace.runs:
-        assert run.observations.shape[1:] == (len(QUANTITIES), len(samples))
+        assert {values.shape for values in run.series.values()} == {(run.steps, len(samples))}
         assert run.transition_step.shape == run.gated.shape == (len(samples),)
 
 
@@ -184,6 +184,6 @@ def test_where_a_prompt_is_out_of_its_range_the_host_decides(testbed, by, limite
     guider.set_conds(**prompts)
     guider.set_cfg(1.5)
     samples = sample(guider, testbed)
-    assert len(trace.runs[0].observations) == 4 and said_once(caplog)
+    assert trace.runs[0].steps == 4 and said_once(caplog)
     # Euler's last step ends on the last prediction: the host's own, which nothing has touched.
     torch.testing.assert_close(samples, 2 * seen[-1][1], rtol=0, atol=1e-5)

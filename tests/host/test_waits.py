@@ -4,8 +4,8 @@ import comfy.model_management
 import comfy.samplers
 import pytest
 import torch
-from basin_escape.samplers.guider import BasinEscapeCFGGuider
-from basin_escape.samplers.model_patch import WrappersMP, patch_model
+from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
+from basin_escape.samplers.host.patch import WrappersMP, patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 from basin_escape.tests.support.far_device import FarDevice, far, near
@@ -112,7 +112,7 @@ class Watcher:
         self.steps = []
 
     def __call__(self, run, ended):
-        self.steps.append(len(run.observations))
+        self.steps.append(run.steps)
 
 
 @pytest.mark.parametrize("due", [False, True])
@@ -130,4 +130,5 @@ def test_the_device_makes_no_difference(testbed, far_model, build, settings):
     _, _, samples = waits(guider, testbed)
     expected, run = testbed.guided(settings, MEMORIZED)
     assert torch.equal(samples, expected)
-    torch.testing.assert_close(trace.runs[0].observations, run.observations, rtol=0, atol=0, equal_nan=True)
+    for name, values in run.series.items():
+        torch.testing.assert_close(trace.runs[0].quantity(name), values, rtol=0, atol=0, equal_nan=True)

@@ -2,7 +2,7 @@
 
 import json
 
-from basin_escape.samplers.trace import GuidanceTrace
+from basin_escape.tests.support.saved import read_trace
 
 from .conftest import load, node, run
 
@@ -16,7 +16,7 @@ def messages_of(server, **widgets):
     prompt[guider]["inputs"].update(widgets)
     messages, _, outputs = run(server, prompt)
     (file,) = outputs[node(prompt, "SaveGuidanceTrace")]["text"]
-    saved = GuidanceTrace.from_json((server.base / "output" / file).read_text(encoding="utf-8"))
+    saved = read_trace(server.base / "output" / file)
     curve = [event["data"] for event in messages if event["type"] == EVENT]
     assert all(data["node"] == guider for data in curve)
     return curve, saved.runs[-1]

@@ -4,7 +4,7 @@ import json
 import random
 
 import numpy as np
-from basin_escape.samplers.trace import GuidanceTrace
+from basin_escape.tests.support.saved import read_trace
 
 from .conftest import as_testbed, load, node, pictures, run
 
@@ -56,7 +56,7 @@ def test_a_cached_plot_shows_its_picture_again(server):
 
 def saved_trace(server, output):
     (file,) = output["text"]
-    return GuidanceTrace.from_json((server.base / "output" / file).read_text(encoding="utf-8"))
+    return read_trace(server.base / "output" / file)
 
 
 def test_a_cached_guider_adds_every_run_to_its_trace(server):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from basin_escape.benchmarks.measure import MEMORIZED
-from basin_escape.samplers.trace import GuidanceTrace
 from basin_escape.testbed.learned_judge import COPY_SIMILARITY
 from basin_escape.testbed.learned_pictures import memorized_pictures
+from basin_escape.tests.support.saved import read_trace
 from PIL import Image
 
 from .conftest import WORKFLOWS, as_testbed, load, node, pictures, run, similarity
@@ -50,7 +50,7 @@ def test_the_guider_workflow_writes_its_trace(server):
     prompt = load("testbed_guider", server)
     _, _, outputs = run(server, prompt)
     (file,) = outputs[node(prompt, "SaveGuidanceTrace")]["text"]
-    trace = GuidanceTrace.from_json((server.base / "output" / file).read_text(encoding="utf-8"))
+    trace = read_trace(server.base / "output" / file)
     assert trace.runs[-1].quantity("guidance_norm").shape == (50, 4)
     assert (trace.runs[-1].transition_step > 0).all() and not trace.runs[-1].gated.any()
     images = pictures(server, outputs[node(prompt, "PreviewImage", 0)])

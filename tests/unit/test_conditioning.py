@@ -1,6 +1,6 @@
 import pytest
 import torch
-from basin_escape.samplers.conditioning import absent
+from basin_escape.samplers.host.conditioning import absent
 
 EARLY, LATE = {"timestep_end": 5.0}, {"timestep_start": 5.0}
 

@@ -1,6 +1,6 @@
 import torch
 from basin_escape.samplers.guidance import (
-    BEFORE_TRANSITION,
+    before_transition,
     conditional_only,
     norm,
     opposite_guidance,
@@ -10,6 +10,7 @@ from basin_escape.samplers.guidance import (
     scale_before_transition,
     zero_guidance,
 )
+from basin_escape.samplers.settings import BEFORE_TRANSITIONS, Settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,10 +81,10 @@ def test_zero_and_conditional_only_are_the_predictions_themselves():
 @given(st.floats(0, 30))
 def test_every_choice_before_the_transition_is_cfg_at_its_scale(opposite_scale):
     _, cond, uncond = predictions((2, 3, 5))
-    for name, rule in BEFORE_TRANSITION.items():
-        scale = scale_before_transition(name, opposite_scale)
-        cfg = uncond + scale * (cond - uncond)
-        torch.testing.assert_close(rule(cond, uncond, opposite_scale), cfg, rtol=1e-4, atol=1e-5)
+    for name in BEFORE_TRANSITIONS:
+        settings = Settings(before_transition=name, opposite_scale=opposite_scale)
+        cfg = uncond + scale_before_transition(settings) * (cond - uncond)
+        torch.testing.assert_close(before_transition(settings, cond, uncond), cfg, rtol=1e-4, atol=1e-5)
 
 
 def test_opposite_guidance_is_equation_5():

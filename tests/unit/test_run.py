@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from basin_escape.samplers.guidance import before_transition, select
 from basin_escape.samplers.run import Run
 from basin_escape.samplers.settings import Settings
 from hypothesis import given
@@ -26,10 +27,8 @@ def call(run, norms, sigma):
     x, uncond = torch.zeros(batch, 4), torch.full((batch, 4), 1.0)
     cond = uncond - torch.tensor(norms)[:, None] * sigma / 2  # norm of four equal elements: twice one of them
     host = torch.full((batch, 4), 99.0)
-    level = torch.full((batch,), sigma)
-    run.place(level)
-    run.observe(x, cond, uncond, level, CFG)
-    result = run.apply(host, cond, uncond)
+    on = run(x, cond, uncond, torch.full((batch,), sigma), CFG)
+    result = select(on, host, before_transition(run.settings, cond, uncond))
     under_cfg = (result == host).all(1)
     assert (under_cfg | (result == uncond).all(1)).all()
     return under_cfg.tolist()
@@ -72,23 +71,23 @@ def test_the_deadline_ends_an_escape_too():
 def test_without_a_known_guidance_scale_there_is_no_escape_before_the_deadline():
     run = make_run(Settings("escape", latest_percent=0.5))
     for sigma in SCHEDULE[:3]:
-        run.observe(torch.zeros(1, 4), torch.zeros(1, 4), torch.ones(1, 4), torch.tensor([sigma]), math.nan)
-        assert run.on.tolist() == [False]
+        on = run(torch.zeros(1, 4), torch.zeros(1, 4), torch.ones(1, 4), torch.tensor([sigma]), math.nan)
+        assert on.tolist() == [False]
 
 
 @pytest.mark.parametrize("transition", ["dynamic", "static", "off"])
 def test_only_an_escape_has_a_pull(transition):
     run = make_run(Settings(transition))
     drive(run, [[2.0] * 6])
-    assert run.trace.quantity("pull").shape == (6, 1) and run.trace.quantity("pull").isnan().all()
-    assert run.trace.quantity("guidance_norm").isfinite().all()
+    assert "pull" not in run.trace.series
+    assert run.trace.quantity("guidance_norm").shape == (6, 1) and run.trace.quantity("guidance_norm").isfinite().all()
     assert run.target is None
 
 
 def test_a_sampler_that_changes_the_size_on_the_way_gets_a_new_target():
     run = make_run(Settings("escape", latest_percent=1.0))
     for sigma, size in ((10.0, 4), (8.0, 9)):
-        run.observe(torch.zeros(1, size), torch.zeros(1, size), torch.ones(1, size), torch.tensor([sigma]), CFG)
+        run(torch.zeros(1, size), torch.zeros(1, size), torch.ones(1, size), torch.tensor([sigma]), CFG)
     assert run.trace.quantity("pull").flatten().tolist() == [1.0, 1.0]
 
 
@@ -134,7 +133,7 @@ def test_off_changes_nothing_and_records():
 def test_an_ascending_schedule_passes_through():
     run = make_run(Settings(), sigmas=SCHEDULE[::-1])
     assert [call(run, [1.0], sigma) for sigma in (2.0, 4.0, 10.0)] == [[True]] * 3
-    assert not run.active and len(run.trace.observations) == 0
+    assert not run.active and run.trace.steps == 0
 
 
 def test_between_observations_the_decision_holds():
@@ -161,34 +160,14 @@ def test_a_sample_that_breaks_leaves_its_neighbours_alone(bad):
     states = []
     for norm, sigma in zip(norms, SCHEDULE, strict=False):
         cond = torch.tensor([[bad] * 4, [1 - norm * sigma / 2] * 4])
-        run.observe(torch.zeros(2, 4), cond, torch.ones(2, 4), torch.full((2,), sigma), CFG)
-        states.append(run.on.tolist()[1])
+        on = run(torch.zeros(2, 4), cond, torch.ones(2, 4), torch.full((2,), sigma), CFG)
+        states.append(on.tolist()[1])
     assert states == [False, False, True, True, True, True]
     assert run.trace.transition_step.tolist() == [-1, 2]
 
 
-@pytest.mark.parametrize(
-    ("settings", "uncond_wanted", "skippable"),
-    [
-        (Settings("static"), True, True),
-        (Settings("static", "conditional only"), False, True),
-        (Settings("static", "conditional only"), True, False),
-        (Settings("static", "opposite guidance"), False, False),
-        (Settings("static", memorization_threshold=0.1), False, False),
-        (Settings("dynamic"), False, False),
-        (Settings("off"), False, False),
-        (Settings("static", static_percent=0.0), False, False),
-    ],
-)
-def test_only_a_pass_that_nobody_uses_is_skippable(settings, uncond_wanted, skippable):
-    run = make_run(settings)
-    run.place(torch.tensor([10.0]))
-    assert run.skippable(uncond_wanted) is skippable
-
-
 def test_a_skipped_pass_leaves_a_gap_in_the_curves():
     run = make_run(Settings("static"))
-    run.place(torch.tensor([10.0]))
     run.skip(torch.tensor([10.0]))
     call(run, [1.0], 5.0)
     assert run.trace.quantity("sigma").flatten().tolist() == [10.0, 5.0]

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 from basin_escape.samplers.run import Run
@@ -16,9 +18,8 @@ def run_static(percents, norms):
     for sigma in SCHEDULE[:-1]:
         cond = -torch.tensor(norms)[:, None].expand(-1, 4) * sigma / 2
         level = torch.full((len(norms),), sigma)
-        run.place(level)
-        run.observe(torch.zeros(len(norms), 4), cond, torch.zeros(len(norms), 4), level, 7.5)
-        states.append(run.on.tolist())
+        on = run(torch.zeros(len(norms), 4), cond, torch.zeros(len(norms), 4), level, 7.5)
+        states.append(on.tolist())
     return run.trace, [list(sample) for sample in zip(*states, strict=True)]
 
 
@@ -57,6 +58,6 @@ def test_parts_side_by_side_are_the_whole():
     assert [len(part.transition_step) for part in parts] == [2, 3]
 
 
-def test_a_sweeps_trace_is_saved_and_read():
-    text = GuidanceTrace([run_static([0.2, 0.4], [1.0, 2.0])[0]]).to_json()
-    assert GuidanceTrace.from_json(text).to_json() == text
+def test_a_sweeps_trace_is_saved():
+    (run,) = json.loads(GuidanceTrace([run_static([0.2, 0.4], [1.0, 2.0])[0]]).to_json())["runs"]
+    assert run["settings"]["static_percent"] == [0.2, 0.4] and run["transition_step"] == [1, 2]

@@ -1,39 +1,34 @@
+"""Algorithm 1 and the other transitions, observation by observation."""
+
 import math
 
 import pytest
 import torch
-from basin_escape.samplers.transition import (
-    FallsShort,
-    FirstLocalMinimum,
-    Observations,
-    TimestepScale,
-    ascending,
-    reached,
-)
+from basin_escape.samplers.settings import Settings
+from basin_escape.samplers.transition import Transition
+from basin_escape.tests.support.rule import algorithm_1
 from hypothesis import given
 from hypothesis import strategies as st
 
-SCHEDULE = [14.615, 5.092, 2.28, 1.163, 0.571, 0.029, 0.0]
+
+def percent_to_sigma(percent):
+    return 10.0 * (1 - percent)
 
 
-def switch_step(norms):
-    """Algorithm 1 of the paper, line by line, for one sample."""
-    d_t2 = d_t1 = -math.inf
-    for k, d_t in enumerate(norms):
-        if d_t2 > d_t1 and d_t1 < d_t:
-            return k
-        d_t2, d_t1 = d_t1, d_t
-    return -1
+def transitions(sequences, quantity="d", **settings):
+    """Per sample, the first observation in which CFG acts and why. sequences: [samples][observations]."""
+    rule = Transition(Settings(**{"latest_percent": 1.0, **settings}), percent_to_sigma, len(sequences), elements=4)
+    step = [-1] * len(sequences)
+    for k, values in enumerate(torch.tensor(sequences).T):
+        norms, pulls = (values, None) if quantity == "d" else (torch.ones_like(values), values)
+        rule.observe(norms, 10.0 - k, pulls)
+        for sample in rule.on.nonzero().flatten().tolist():
+            step[sample] = k if step[sample] < 0 else step[sample]
+    return step, rule.reasons
 
 
 def first_minima(sequences):
-    """The first call that reveals a minimum, per sample, -1 for none. sequences: [samples][observations]."""
-    found_minimum = FirstLocalMinimum(len(sequences))
-    step = [-1] * len(sequences)
-    for k, d in enumerate(torch.tensor(sequences).T):
-        for sample in found_minimum(d).nonzero().flatten().tolist():
-            step[sample] = k if step[sample] < 0 else step[sample]
-    return step
+    return transitions(sequences)[0]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +46,7 @@ def first_minima(sequences):
     ],
 )
 def test_algorithm_1_on_written_out_sequences(norms, step):
-    assert switch_step(norms) == step
+    assert algorithm_1(norms) == step
     assert first_minima([norms]) == [step]
 
 
@@ -61,86 +56,37 @@ def test_samples_of_a_batch_switch_on_their_own():
 
 @given(st.lists(st.lists(st.floats(0, 10, width=32), min_size=6, max_size=6), min_size=1, max_size=5))
 def test_algorithm_1_on_random_batches(sequences):
-    assert first_minima(sequences) == [switch_step(norms) for norms in sequences]
+    assert first_minima(sequences) == [algorithm_1(norms) for norms in sequences]
 
 
-def test_guidance_that_goes_less_than_all_the_way_falls_short():
-    falls_short = FallsShort()
-    assert falls_short(torch.tensor([7.5, 1.0, 0.99, -2.0, math.nan])).tolist() == [False, False, True, True, False]
+def test_guidance_that_goes_less_than_all_the_way_escapes():
+    pulls = [[7.5, 0.5], [1.0, 0.5], [0.99, 2.0], [-2.0, 2.0], [math.nan, 0.9]]
+    steps, reasons = transitions(pulls, "pull", transition="escape")
+    assert steps == [1, 1, 0, 0, 1] and reasons == ["escape"] * 5
 
 
-def observed(calls, sigmas):
-    observes = Observations(sigmas)
-    return [index for index, sigma in enumerate(calls) if observes(sigma)]
+def test_every_transition_tells_why():
+    norms = [[3.0, 2.0, 3.0, 4.0], [0.1, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]]
+    steps, reasons = transitions(norms, latest_percent=0.3, memorization_threshold=0.5)
+    assert steps == [2, 0, 3] and reasons == ["minimum", "gate", "deadline"]
 
 
-@pytest.mark.parametrize(
-    ("sampler", "calls", "observations"),
-    [
-        ("euler", SCHEDULE[:-1], [0, 1, 2, 3, 4, 5]),
-        ("heun", [14.615, 5.092, 5.092, 2.28, 2.28, 1.163, 1.163, 0.571, 0.571, 0.029, 0.029], [0, 1, 3, 5, 7, 9]),
-        (
-            "dpmpp_sde",
-            [14.615, 8.627, 5.092, 3.407, 2.28, 1.628, 1.163, 0.815, 0.571, 0.129, 0.029],
-            [0, 2, 4, 6, 8, 10],
-        ),
-        ("rounded", [sigma * 1.00005 for sigma in SCHEDULE[:-1]], [0, 1, 2, 3, 4, 5]),
-        ("churned", [sigma * 1.1 for sigma in SCHEDULE[:-1]], [0, 1, 2, 3, 4, 5]),
-        ("adaptive", [14.615, 9.0, 6.0, 14.615, 11.0, 8.0, 4.0, 3.0, 2.0, 0.1], [0, 6, 8, 9]),
-        ("a finished picture shown first", [0.0, *SCHEDULE[:-1], 0.0], [1, 2, 3, 4, 5, 6]),
-        ("restart", [14.615, 5.092, 2.28, 5.092, 2.28, 1.163, 0.571, 0.029], [0, 1, 2, 5, 6, 7]),
-    ],
-)
-def test_one_observation_per_step_of_the_schedule(sampler, calls, observations):
-    assert observed(calls, SCHEDULE) == observations
+def test_a_minimum_in_the_step_of_the_deadline_is_a_minimum():
+    assert transitions([[3.0, 2.0, 3.0]], latest_percent=0.2) == ([2], ["minimum"])
+    assert transitions([[3.0, 2.0, 2.0]], latest_percent=0.2) == ([2], ["deadline"])
 
 
-def test_without_a_schedule_every_new_lowest_noise_level_observes():
-    assert observed([14.6, 5.0, 5.0, 2.3, 5.0, 2.0], None) == [0, 1, 3, 5]
+def test_a_sample_that_is_not_seen_waits_for_its_next_observation():
+    rule = Transition(Settings(latest_percent=1.0, memorization_threshold=0.5), percent_to_sigma, 2, elements=4)
+    seen = [[True, True], [True, False], [True, True], [True, True]]
+    for k, (norms, here) in enumerate(zip([[3.0, 3.0], [2.0, 9.0], [3.0, 2.0], [9.0, 3.0]], seen, strict=True)):
+        rule.observe(torch.tensor(norms), 10.0 - k, seen=torch.tensor(here))
+        assert rule.on.tolist() == [k >= 2, k >= 3]
 
 
-@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=30, unique=True), st.integers(1, 3))
-def test_repeated_calls_never_count_twice(levels, repeats):
-    # Levels closer than the tolerance are one level.
-    schedule = sorted(levels, reverse=True)
-    schedule = [a for a, b in zip(schedule, [*schedule[1:], 0.0], strict=True) if a > b * 1.001]
-    calls = [sigma for sigma in schedule for _ in range(repeats)]
-    assert observed(calls, schedule) == list(range(0, len(calls), repeats))
-    assert observed(calls, None) == list(range(0, len(calls), repeats))
-
-
-def test_a_noise_level_is_reached_within_the_rounding_of_samplers():
-    assert reached(1.0, 1.0) and reached(1.00005, 1.0) and not reached(1.001, 1.0)
-    assert not reached(0.001, 0.0)
-
-
-def test_a_schedule_that_adds_noise_is_ascending():
-    assert ascending([0.0, 0.5, 14.6]) and not ascending(SCHEDULE) and not ascending([5.0, 8.0, 0.0])
-
-
-@pytest.mark.parametrize(
-    "percent_to_sigma",
-    [
-        lambda percent: 1 - percent,  # rectified flow
-        lambda percent: 3 * (1 - percent) / (1 + 2 * (1 - percent)),  # the same, shifted by 3
-        lambda percent: math.exp(math.log(120.0) * (1 - percent) + math.log(0.002) * percent),  # EDM
-    ],
-)
-def test_a_timestep_is_the_percent_that_is_left(percent_to_sigma):
-    timestep = TimestepScale(percent_to_sigma)
-    for percent in (0.0, 0.001, 0.02, 0.35, 0.5, 0.876, 0.99):
-        assert timestep(percent_to_sigma(percent)) == pytest.approx(1000 * (1 - percent), abs=0.5)
-    assert timestep(0.0) == timestep(1e-9) == 0.0 and timestep(1e9) == 1000.0
-
-
-def test_a_noise_level_that_holds_for_some_percents_counts_from_when_it_is_reached():
-    timestep = TimestepScale(lambda percent: max(0.25, 1 - percent))
-    cell = 500 * math.pi / TimestepScale.CELLS  # between two levels that the host was asked for, half way
-    for sigma, expected, tolerance in ((0.9, 900, 0.5), (0.5, 500, 0.5), (0.25, 250, cell)):
-        assert timestep(sigma) == pytest.approx(expected, abs=tolerance)
-    assert timestep(0.0) == 0.0
-
-
-@pytest.mark.parametrize("sigma", [0.0, 5.0])
-def test_a_schedule_of_one_noise_level_has_no_scale(sigma):
-    assert TimestepScale(lambda percent: sigma)(5.0) == 0.0
+def test_a_gate_judges_the_first_observation_that_a_sample_has():
+    rule = Transition(Settings(memorization_threshold=0.5), percent_to_sigma, 2, elements=4)
+    rule.observe(torch.tensor([3.0, 0.1]), 10.0, seen=torch.tensor([True, False]))
+    assert rule.undecided and rule.gated.tolist() == [False, False]
+    rule.observe(torch.tensor([0.1, 0.1]), 9.0)
+    assert rule.gated.tolist() == [False, True] == rule.on.tolist()

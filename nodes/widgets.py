@@ -1,12 +1,6 @@
-"""Widgets and sockets that several nodes share, and the checks of what comes in through them."""
+"""Widgets and sockets that several nodes share."""
 
-import math
-
-from torch import Tensor
-
-from ..samplers.guidance import BEFORE_TRANSITION
-from ..samplers.settings import TRANSITIONS, Settings
-from ..samplers.trace import GuidanceTrace
+from ..samplers.settings import BEFORE_TRANSITIONS, TRANSITIONS, Settings
 
 TRACE_TOOLTIP = (
     "The guidance norms of every run, newest last. Connect it to Plot Guidance Norm or Save Guidance Trace, "
@@ -37,7 +31,7 @@ TRANSITION_WIDGETS = {
         },
     ),
     "before_transition": (
-        list(BEFORE_TRANSITION),
+        list(BEFORE_TRANSITIONS),
         {
             "default": Settings.before_transition,
             "tooltip": "What is followed before the transition. zero guidance: the unconditional prediction (the "
@@ -150,52 +144,3 @@ CFG = {
         },
     ),
 }
-
-
-def check_cfg(cfg: float) -> None:
-    """Raise ValueError for a scale that is no number."""
-    if not math.isfinite(cfg):
-        raise ValueError(f"cfg is {cfg}: set it to a number, 7.5 for instance.")
-
-
-def check_single(latent_image: dict) -> None:
-    """Raise ValueError for a latent of several images, or with sound, where one image is to be the start of all."""
-    samples = latent_image["samples"]
-    if not isinstance(samples, Tensor):
-        raise ValueError(
-            "latent_image holds several latents in one (video with sound): choose one that is a single tensor."
-        )
-    batch = len(samples)
-    if batch > 1:
-        raise ValueError(
-            f"latent_image holds {batch} images, but one is the start of all: set batch_size to 1, or choose one with "
-            "Latent From Batch."
-        )
-
-
-def check_fixed_steps(sampler_name: str) -> None:
-    """Raise ValueError for the sampler that follows no schedule."""
-    if sampler_name == "dpm_adaptive":
-        raise ValueError(
-            "sampler_name is dpm_adaptive, which chooses its steps by the picture, so that runs do not compare. Choose "
-            "another, dpmpp_2m for instance."
-        )
-
-
-def check_conditioning(**sockets: list) -> None:
-    """Raise ValueError for a conditioning without entries, naming its socket."""
-    for socket, conditioning in sockets.items():
-        if not conditioning:
-            raise ValueError(
-                f"{socket} is an empty conditioning: connect a CLIP Text Encode node (an empty text is fine)."
-            )
-
-
-def check_runs(trace: GuidanceTrace) -> None:
-    """Raise ValueError for a trace that has seen no sampling yet."""
-    if not trace.runs:
-        raise ValueError(
-            "trace has no runs. Connect the sampler's latent to `samples`, so that this node runs after it. If it "
-            "does, there was no guidance to observe: no negative prompt, cfg 1 with transition off, denoise 0, or a "
-            "run that adds noise (Flip Sigmas)."
-        )

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..samplers.guidance import rms
 from ..samplers.settings import OFF
 from ..samplers.trace import RunTrace
+from ..samplers.words import describe, waiting
 from .strip import draw_strip
 
 GUIDANCE_NORM = "guidance norm"
@@ -78,41 +79,12 @@ def draw_runs(
     return figure
 
 
-def describe_transition(run: RunTrace) -> str:
-    """When CFG began, in words."""
-    steps, timesteps = run.transition_step, run.quantity("timestep")[:, 0]
-    if run.settings.transition == OFF:
-        return "plain CFG"
-    switched = steps[(steps >= 0) & ~run.gated]
-    parts = []
-    if len(switched) == 1:
-        parts.append(f"CFG from step {switched[0]}, t = {timesteps[switched[0]]:.0f}")
-    elif len(switched):
-        parts.append(f"CFG from steps {switched.min()} to {switched.max()} in {len(switched)} of {len(steps)} images")
-    if run.gated.any():
-        parts.append(f"{_count(run.gated)}not memorized: plain CFG")
-    if (steps < 0).any():
-        parts.append(f"{_count(steps < 0)}no transition")
-    return "; ".join(parts)
-
-
-def _count(samples: Tensor) -> str:
-    return "" if len(samples) == 1 else f"{int(samples.sum())} "
-
-
-def under_mitigation(run: RunTrace) -> Tensor:
-    """[steps, batch] bool: the steps before each sample's transition."""
-    step = torch.arange(len(run.observations))[:, None]
-    waits = (run.transition_step < 0) | (step < run.transition_step)
-    return waits & (run.settings.transition != OFF)
-
-
 def _draw_run(axes: Any, run: RunTrace, quantity: str, x_axis: str, newest: bool, colours: dict) -> None:
     x = _positions(run, x_axis)
     batch = run.transition_step.numel()
     alpha = (1.0 if batch <= 4 else 0.75) if newest else 0.3
     if newest:
-        _shade(axes, x, under_mitigation(run).float().mean(1), colours)
+        _shade(axes, x, waiting(run).float().mean(1), colours)
     for name, label, style in CURVES[quantity]:
         values = run.quantity(name)
         if quantity in NORMS:
@@ -134,7 +106,7 @@ def _draw_run(axes: Any, run: RunTrace, quantity: str, x_axis: str, newest: bool
 
 def _positions(run: RunTrace, x_axis: str) -> Tensor:
     if x_axis == "step":
-        return torch.arange(len(run.observations)).float()
+        return torch.arange(run.steps).float()
     return run.quantity(x_axis)[:, 0]
 
 
@@ -181,7 +153,7 @@ def _dress(axes: Any, runs: list[RunTrace], quantity: str, x_axis: str, colours:
         sides.append(l2)
     before = "" if run.settings.transition == OFF else f", {run.settings.before_transition}"
     older = f" ({len(runs) - 1} earlier in grey)" if len(runs) > 1 else ""
-    title = [f"transition {run.settings.transition}{before}{older}", describe_transition(run)]
+    title = [f"transition {run.settings.transition}{before}{older}", describe(run)]
     width = int(axes.figure.get_figwidth() * CHARACTERS_PER_INCH)
     lines = [part for line in title for part in textwrap.wrap(line, width)]
     axes.set_title("\n".join(lines), color=colours["ink"], fontsize=11)

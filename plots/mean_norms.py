@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..samplers.statistics import Norms, mean_curve
-from .figure import DPI, THEMES
+from ..samplers.static_point import Norms, mean_curve
+from .curve import DPI, THEMES
 
 WIDTH, HEIGHT, THEME = 768, 768, "light"
 NONE = "no static transition point: if these prompts are memorized, set transition to dynamic"

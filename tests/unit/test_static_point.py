@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 from basin_escape.samplers.settings import Settings
-from basin_escape.samplers.statistics import Norms, mean_curve, static_transition, zero_guidance_norms
+from basin_escape.samplers.static_point import Norms, mean_curve, static_transition, zero_guidance_norms
 from basin_escape.samplers.trace import RunTrace
 
 TIMESTEPS = [1000.0, 800.0, 600.0, 400.0, 200.0]
@@ -71,10 +71,11 @@ def test_a_difference_counts_beyond_its_band():
 
 
 def run(settings=ZERO_GUIDANCE, batch=2, norm=2.0, timesteps=TIMESTEPS, elements=4, transition=-1):
-    rows = torch.tensor([[t / 100, t, norm, norm + 2, norm + 4, 0.0, 0.0] for t in timesteps])
+    names = ("sigma", "timestep", "guidance_norm", "conditional_norm", "unconditional_norm", "scale")
+    rows = torch.tensor([[t / 100, t, norm, norm + 2, norm + 4, 0.0] for t in timesteps])
+    series = {name: rows[:, k, None].expand(-1, batch) for k, name in enumerate(names)}
     gated = torch.zeros(batch, dtype=torch.bool)
-    observations = rows[:, :, None].expand(-1, -1, batch)
-    return RunTrace(settings, 7.5, elements, torch.full((batch,), transition), gated, observations)
+    return RunTrace(settings, 7.5, elements, torch.full((batch,), transition), gated, series)
 
 
 def test_the_samples_of_all_runs_are_one_sample_in_rms():

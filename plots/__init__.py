@@ -1,0 +1,1 @@
+"""The figures: curves of runs, mean curves, pictures below a curve."""

@@ -1,0 +1,75 @@
+"""The guidance rule as a patch of a ComfyUI model: it acts under every sampler node and guider."""
+
+from typing import Any
+
+try:
+    from comfy.patcher_extension import WrappersMP
+except ImportError:  # ComfyUI before December 2024
+    WrappersMP = None
+
+from ..schedule import ascending
+from ..settings import Settings
+from ..trace import GuidanceTrace
+from .cfg_hooks import CFGHooks, Uncopied
+from .old_host import UnannouncedRuns
+
+KEY = "basin_escape"
+
+
+def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
+    """Return a clone of `model` (a ModelPatcher) whose CFG follows `settings`; its runs go into `trace`.
+
+    A wrapper of the whole run puts the two hooks into the run's own copy of the options, around those of every other
+    node: whatever is patched before or after this, the pre-CFG hook comes first and the post-CFG hook last. Its state
+    is the hooks', and ends with the run. A run raises ValueError in its first model call where an escape is not told
+    the guidance scale.
+    """
+    patched = model.clone()
+    if WrappersMP is None:
+        add_hooks(patched.model_options, UnannouncedRuns(settings, trace), settings.mitigates)
+    else:
+        patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, RunPatch(settings, trace))
+    return patched
+
+
+def add_hooks(model_options: dict, hooks: Any, second_pass: bool) -> None:
+    """Put `pre_cfg` and `post_cfg` of hooks around those in `model_options`, whose lists are replaced, not changed.
+
+    second_pass: the negative prediction is needed at cfg 1 too.
+    """
+    before, after = (model_options.get(f"sampler_{when}_cfg_function", []) for when in ("pre", "post"))
+    model_options["sampler_pre_cfg_function"] = [hooks.pre_cfg, *before]
+    model_options["sampler_post_cfg_function"] = [*after, hooks.post_cfg]
+    if second_pass:
+        model_options["disable_cfg1_optimization"] = True
+
+
+class RunPatch(Uncopied):
+    """A wrapper of the host's outer_sample that patches the run."""
+
+    def __init__(self, settings: Settings, trace: GuidanceTrace):
+        self.settings, self.trace = settings, trace
+
+    def __call__(self, executor, *args, **kwargs):
+        guider, settings = executor.class_obj, self.settings
+        if settings.mitigates:
+            _check_guider(guider)
+        sigmas = (kwargs["sigmas"] if "sigmas" in kwargs else args[3]).tolist()
+        negative = 2 if "empty_negative_prompt" in guider.original_conds else 1
+        hooks = CFGHooks(settings, sigmas, self.trace.listener, negative=negative)
+        # The guider's options are the run's own copy.
+        add_hooks(guider.model_options, hooks, settings.mitigates and not ascending(sigmas))
+        samples = executor(*args, **kwargs)
+        if hooks.run is not None:
+            self.trace.append(hooks.run.trace)
+        return samples
+
+
+def _check_guider(guider: Any) -> None:
+    """Raise ValueError for a guider that adds guidance where no hook can hold it back."""
+    if "middle" in guider.original_conds and not getattr(guider, "nested", False):
+        raise ValueError(
+            "Basin Escape (model patch) cannot hold back the guidance of DualCFGGuider in its regular style, which "
+            "is added after every hook. Set its style to nested, use Basin Escape Guider in its place, or set "
+            "transition to off."
+        )
