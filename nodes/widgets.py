@@ -24,10 +24,10 @@ TRANSITION_WIDGETS = {
         list(TRANSITIONS),
         {
             "default": Settings.transition,
-            "tooltip": "When CFG begins to act. dynamic: each image at the first local minimum of its own "
-            "guidance norm (Algorithm 1 of the paper). escape: each image once CFG no longer carries it to what the "
-            "prompt showed in the first step (not in the paper; see the help page). static: all images at "
-            "static_percent. off: from the start, exactly as without this node.",
+            "tooltip": "When plain CFG begins. never: not at all, before_transition is followed to the end. "
+            "dynamic: each image at the first local minimum of its own guidance norm (Algorithm 1 of the paper). "
+            "escape: each image once CFG no longer carries it to what the prompt showed in the first step (not in the "
+            "paper). static: all images at static_percent. off: from the start, exactly as without this node.",
         },
     ),
     "before_transition": (
@@ -36,7 +36,9 @@ TRANSITION_WIDGETS = {
             "default": Settings.before_transition,
             "tooltip": "What is followed before the transition. zero guidance: the unconditional prediction (the "
             "paper's method). opposite guidance: away from the prompt, for an earlier transition. conditional "
-            "only: the prompt at scale 1, as the paper's released script and guidance intervals do.",
+            "only: the prompt at scale 1, as the paper's released script and guidance intervals do. orthogonal "
+            "guidance (not in the paper): the prompt at full scale without the direction in which its first step "
+            "pulled, which for a memorized prompt is the way to the copy.",
         },
     ),
     "opposite_scale": (
@@ -49,6 +51,18 @@ TRANSITION_WIDGETS = {
             "tooltip": "Strength of opposite guidance (unused by the other choices). The paper's algorithm takes the "
             "CFG scale itself (7.5), its released script 2.0. Stronger leaves the basin earlier, but harms prompts "
             "that are not memorized.",
+        },
+    ),
+    "repulsion": (
+        "FLOAT",
+        {
+            "default": Settings.repulsion,
+            "min": 0.0,
+            "max": 1.0,
+            "step": 0.01,
+            "tooltip": "Of orthogonal guidance: 0 takes the pull of the first step out, above it the image is pushed "
+            "away from where that pull leads. Raise it (0.2) if pictures still resemble the copy, lower it if too "
+            "little of the prompt is left.",
         },
     ),
     "static_percent": (

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .settings import CONDITIONAL, OPPOSITE, ZERO, Settings
+from .settings import CONDITIONAL, OPPOSITE, ORTHOGONAL, ZERO, Settings
 
 
 def on_device(values: Tensor, device: torch.device) -> Tensor:
@@ -51,24 +51,24 @@ def rms(l2: Tensor, elements: int) -> Tensor:
     return l2 / elements**0.5
 
 
-def prediction_norms(x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor) -> list[Tensor]:
+def prediction_norms(x: Tensor, cond: Tensor, uncond: Tensor, g: Tensor, sigma: Tensor) -> list[Tensor]:
     """Norms of the guidance, of the conditional and of the unconditional noise prediction: [batch] each, float32.
 
-    The guidance is (D_u - D_c) / sigma: eps_c - eps_u exactly for eps- and v-prediction, the difference of the
-    velocities for flow models. Likewise the noise that a denoised prediction D implies is (x - D) / sigma (the curves
-    of Figures 2 and 3).
+    The guidance is g / sigma with g = D_c - D_u [batch, ...]: eps_u - eps_c exactly for eps- and v-prediction, the
+    difference of the velocities for flow models. Likewise the noise that a denoised prediction D implies is
+    (x - D) / sigma (the curves of Figures 2 and 3).
     """
     sigma = sigma.float()
-    return [norm(uncond - cond) / sigma, norm(x - cond) / sigma, norm(x - uncond) / sigma]
+    return [norm(g) / sigma, norm(x - cond) / sigma, norm(x - uncond) / sigma]
 
 
-def pull(cond: Tensor, uncond: Tensor, target: Tensor) -> Tensor:
-    """The share of the way from D_u to `target` [batch, ...] that D_c goes: [batch], float32.
+def pull(g: Tensor, uncond: Tensor, target: Tensor) -> Tensor:
+    """The share of the way from D_u to `target` [batch, ...] that D_c = D_u + g goes: [batch], float32.
 
-    <D_c - D_u, target - D_u> / |target - D_u|^2: 1 where D_c is the target, 0 where it goes another way or none.
+    <g, target - D_u> / |target - D_u|^2: 1 where D_c is the target, 0 where it goes another way or none.
     """
-    way, guidance = (target.float() - uncond).flatten(1), (cond.float() - uncond).flatten(1)
-    return guidance.mul_(way).sum(1) / way.square_().sum(1)
+    way = (target.float() - uncond).flatten(1)
+    return (g.float().flatten(1) * way).sum(1) / way.square_().sum(1)
 
 
 def zero_guidance(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
@@ -94,10 +94,11 @@ BEFORE_TRANSITION: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
 
 
 def before_transition(settings: Settings, cond: Tensor, uncond: Tensor) -> Tensor:
-    """What is followed before the transition, [batch, ...]."""
+    """What is followed before the transition in the place of CFG, [batch, ...]."""
     return BEFORE_TRANSITION[settings.before_transition](cond, uncond, settings.opposite_scale)
 
 
-def scale_before_transition(settings: Settings) -> float:
-    """The guidance scale s of equation 4 that the choice of `before_transition` amounts to."""
-    return {ZERO: 0.0, OPPOSITE: -settings.opposite_scale, CONDITIONAL: 1.0}[settings.before_transition]
+def scale_before_transition(settings: Settings) -> float | None:
+    """The guidance scale s of equation 4 that `before_transition` amounts to; None where the host's stays in force."""
+    scales = {ZERO: 0.0, OPPOSITE: -settings.opposite_scale, CONDITIONAL: 1.0, ORTHOGONAL: None}
+    return scales[settings.before_transition]

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .guidance import prediction_norms, pull, scale_before_transition, scale_per_sample
+from .guidance import prediction_norms, pull, scale_before_transition, scale_per_sample, select
+from .orthogonal import FirstPull
 from .schedule import Observations, TimestepScale, ascending
-from .settings import ESCAPE, Settings
+from .settings import ESCAPE, ORTHOGONAL, Settings
 from .trace import Listener, RunTrace
 from .transition import Transition
 
@@ -46,6 +47,7 @@ class Run:
         self.timestep = TimestepScale(percent_to_sigma)
         self.observes = Observations(sigmas)
         self.target = None  # of an escape: the first conditional prediction
+        self.first_pull = FirstPull() if self.active and settings.before_transition == ORTHOGONAL else None
         self.names: list[str] = []  # of what is watched
         self.calls: list[Tensor] = []  # [names, batch] each, on the model's device
         self.observed: list[tuple[Tensor, Tensor]] = []  # [names, batch], mask [batch]: not in the trace yet
@@ -79,6 +81,15 @@ class Run:
             self._settle()
         return self.mask(sigma)
 
+    def mitigated(self, cond: Tensor, on: Tensor) -> Tensor:
+        """The conditional prediction for the host's CFG: of samples that wait, without their first pull.
+
+        cond [batch, ...] of the model call that was watched last, and its mask [batch].
+        """
+        if self.first_pull is None:
+            return cond
+        return select(on, cond, self.first_pull.taken_out(cond, self.left, self.settings.repulsion))
+
     def mask(self, sigma: Tensor) -> Tensor:
         """The same [batch] for the noise level sigma [batch], before the predictions of the call are known."""
         return self.transition.mask(sigma) if self.active else self.everywhere
@@ -91,14 +102,17 @@ class Run:
     def _watch(
         self, x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor, scale: float | Tensor
     ) -> dict[str, Tensor]:
-        norms = prediction_norms(x, cond, uncond, sigma)
+        g = cond - uncond
+        norms = prediction_norms(x, cond, uncond, g, sigma)
         seen: dict[str, Tensor] = dict(
             zip(WATCHED, [sigma.float(), *norms, scale_per_sample(scale, sigma)], strict=True)
         )
         if self.settings.transition == ESCAPE:
             if self.target is None or self.target.shape != cond.shape:  # some samplers change the size on the way
                 self.target = cond.clone()
-            seen["pull"] = pull(cond, uncond, self.target)
+            seen["pull"] = pull(g, uncond, self.target)
+        if self.first_pull is not None:
+            self.left = seen["first_pull"] = self.first_pull(g, sigma)
         return seen
 
     def _keep(self, seen: dict[str, Tensor]) -> None:
@@ -133,7 +147,8 @@ class Run:
         timesteps = [self.timestep(level) for level in series["sigma"][:, 0].tolist()]
         series["timestep"] = torch.tensor(timesteps)[:, None].expand(on.shape)
         before = scale_before_transition(self.settings)
-        series["scale"] = torch.where(on, series["scale"], before)
+        if before is not None:
+            series["scale"] = torch.where(on, series["scale"], before)
         self._trace.add(series, on & self.active)
         self._trace.gated = self.transition.gated
         began = (self._trace.transition_step >= 0).tolist()

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 ZERO = "zero guidance"
 OPPOSITE = "opposite guidance"
 CONDITIONAL = "conditional only"
-BEFORE_TRANSITIONS = (ZERO, OPPOSITE, CONDITIONAL)
+ORTHOGONAL = "orthogonal guidance"
+BEFORE_TRANSITIONS = (ZERO, OPPOSITE, CONDITIONAL, ORTHOGONAL)
 
 DYNAMIC = "dynamic"
 ESCAPE = "escape"
 STATIC = "static"
+NEVER = "never"
 OFF = "off"
-TRANSITIONS = (DYNAMIC, ESCAPE, STATIC, OFF)
+TRANSITIONS = (DYNAMIC, ESCAPE, STATIC, NEVER, OFF)
 BY_IMAGE = (DYNAMIC, ESCAPE)  # each image has a transition of its own
 
 
@@ -29,6 +31,7 @@ class Settings:
     transition: str = DYNAMIC
     before_transition: str = ZERO
     opposite_scale: float = 2.0
+    repulsion: float = 0.1
     static_percent: float | Sequence[float] = 0.5
     latest_percent: float = 0.6
     memorization_threshold: float = 0.0
@@ -37,6 +40,7 @@ class Settings:
         _check_choice("transition", self.transition, TRANSITIONS)
         _check_choice("before_transition", self.before_transition, BEFORE_TRANSITIONS)
         _check_range("opposite_scale", self.opposite_scale, 0.0, 30.0)
+        _check_range("repulsion", self.repulsion, 0.0, 1.0)
         for percent in self.static_percents:
             _check_range("static_percent", percent, 0.0, 1.0)
         _check_range("latest_percent", self.latest_percent, 0.0, 1.0)

@@ -6,7 +6,7 @@ import warnings
 
 import torch
 
-from ...samplers.guidance import norm
+from ...samplers.guidance import before_transition, norm, select
 from ...samplers.run import Run
 from ...samplers.settings import Settings
 from ..measure import GuidanceTrace
@@ -33,9 +33,8 @@ def hook(settings: Settings, shape: tuple, calls: int, device: str = "cpu") -> t
     levels = [sigma.expand(len(x)) for sigma in schedule.to(device)]
     started = time.perf_counter()
     for sigma in levels:
-        run.place(sigma)
-        run.observe(x, cond, uncond, sigma, CFG)
-        run.apply(x, cond, uncond)
+        on = run(x, cond, uncond, sigma, CFG)
+        select(on, x, before_transition(settings, cond, uncond))
     run.record()
     return (time.perf_counter() - started) / calls, run
 
@@ -69,8 +68,8 @@ def bytes_of_trace() -> dict[str, float]:
     """Of a trace per sample and step, in memory and as JSON."""
     batch, steps = 16, 50
     trace = GuidanceTrace([hook(DYNAMIC, (batch, 4, 8, 8), steps)[1].trace])
-    in_memory = trace.runs[0].observations
-    sizes = {"memory": in_memory.numel() * in_memory.element_size(), "JSON": len(trace.to_json())}
+    in_memory = sum(values.numel() * values.element_size() for values in trace.runs[0].series.values())
+    sizes = {"memory": in_memory, "JSON": len(trace.to_json())}
     return {name: size / (batch * steps) for name, size in sizes.items()}
 
 

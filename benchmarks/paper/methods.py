@@ -73,7 +73,7 @@ def transition_step(swept: dict[str, Tensor], settings: Settings, condition: Con
     x, levels = swept["x"], swept["sigma"].tolist()
     run = Run(settings, percent_to_sigma, x.shape[1], x[0, 0].numel(), [*levels, 0.0], condition.cfg)
     for step, sigma in enumerate(swept["sigma"]):
-        run.observe(x[step], swept["cond"][step], swept["uncond"][step], sigma.expand(x.shape[1]), condition.cfg)
+        run(x[step], swept["cond"][step], swept["uncond"][step], sigma.expand(x.shape[1]), condition.cfg)
     step = run.trace.transition_step
     return torch.where(step < 0, condition.steps, step)
 

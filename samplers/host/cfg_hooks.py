@@ -14,14 +14,9 @@ from torch import Tensor
 
 from ..guidance import before_transition, select
 from ..run import Run
-from ..settings import ESCAPE, Settings
+from ..settings import ESCAPE, ORTHOGONAL, Settings
 from ..trace import Listener
 from .conditioning import absent
-
-NO_SCALE = (
-    "transition is escape, which needs the guidance scale, but this ComfyUI, or this guider, does not tell it to a "
-    "model patch. Use Basin Escape Guider or KSampler (Basin Escape), or set transition to dynamic."
-)
 
 
 class Uncopied:
@@ -51,12 +46,14 @@ class Elsewhere:
 
 
 class Decided(NamedTuple):
-    """What was decided in a model call: for its input x, the mask and the two predictions it was decided on."""
+    """What was decided in a model call: for its input x the mask, the two predictions it was decided on, and the
+    conditional one that the host's CFG is to follow."""
 
     x: Tensor
     on: Tensor
     cond: Tensor
     uncond: Tensor
+    followed: Tensor
 
 
 class CFGHooks(Uncopied):
@@ -92,28 +89,35 @@ class CFGHooks(Uncopied):
 
     def pre_cfg(self, args: dict) -> list:
         predictions, conds = args["conds_out"], args["conds"]
-        if not self.unguided(args["sigma"], conds[0], conds[self.negative]):
-            self.decide(args, predictions[0], predictions[self.negative])
-        return predictions
+        if self.unguided(args["sigma"], conds[0], conds[self.negative]):
+            return predictions
+        decided = self.decide(args, predictions[0], predictions[self.negative])
+        return predictions if decided.followed is decided.cond else [decided.followed, *predictions[1:]]
 
     def post_cfg(self, args: dict) -> Tensor:
-        if self.decided is None or self.decided.x is not args["input"]:
+        denoised, before_cfg = args["denoised"], self.decided
+        if before_cfg is None or before_cfg.x is not args["input"]:  # a guider that runs no pre-CFG hooks
             negative = "empty_cond" if "empty_cond" in args else "uncond"
-            cond, uncond = args["cond_denoised"], args[f"{negative}_denoised"]
             if self.unguided(args["sigma"], args["cond"], args[negative]):
-                return args["denoised"]
-            self.decide(args, cond, uncond)
-        decided, self.decided = self.decided, None
-        assert decided is not None
-        return select(decided.on, args["denoised"], before_transition(self.settings, decided.cond, decided.uncond))
+                return denoised
+            decided = self.decide(args, args["cond_denoised"], args[f"{negative}_denoised"])
+            # Linear in D_c: what the host's CFG makes of D_c'.
+            followed = denoised + (decided.followed - decided.cond) * args.get("cond_scale", math.nan)
+        else:
+            decided, followed = before_cfg, denoised
+        self.decided = None
+        if self.settings.before_transition != ORTHOGONAL:
+            followed = before_transition(self.settings, decided.cond, decided.uncond)
+        return select(decided.on, denoised, followed)
 
     def decide(self, args: dict, cond: Tensor, uncond: Tensor) -> Decided:
         """Follow the rule through a model call with these predictions."""
         x, sigma, scale = args["input"], args["sigma"], args.get("cond_scale", math.nan)
-        if self.settings.transition == ESCAPE and "cond_scale" not in args:
-            raise ValueError(NO_SCALE)
-        on = self.start(x, args["model"], scale)(x, cond, uncond, sigma, scale)
-        self.decided = Decided(x, on, cond, uncond)
+        if "cond_scale" not in args:
+            check_known_scale(self.settings)
+        run = self.start(x, args["model"], scale)
+        on = run(x, cond, uncond, sigma, scale)
+        self.decided = Decided(x, on, cond, uncond, run.mitigated(cond, on))
         return self.decided
 
     def unguided(self, sigma: Tensor, *conds: list[dict] | None) -> bool:
@@ -126,3 +130,14 @@ class CFGHooks(Uncopied):
                 "prompt that is limited to other timesteps), so there is no guidance to switch and none to record."
             )
         return missing
+
+
+def check_known_scale(settings: Settings) -> None:
+    """Raise ValueError for settings that need the guidance scale, where a hook is not told of it."""
+    needs = {ESCAPE: settings.transition, ORTHOGONAL: settings.before_transition}
+    for choice, chosen in needs.items():
+        if choice == chosen and settings.mitigates:
+            raise ValueError(
+                f"{choice} needs the guidance scale, but this ComfyUI, with this guider, does not tell it to a model "
+                "patch. Use Basin Escape Guider or KSampler (Basin Escape), or choose zero guidance and dynamic."
+            )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..guidance import select
 from ..run import Run
-from ..settings import CONDITIONAL, OPPOSITE, STATIC, Settings
+from ..settings import CONDITIONAL, OPPOSITE, ORTHOGONAL, STATIC, Settings
 from ..trace import GuidanceTrace
 from .cfg_hooks import CFGHooks
 from .patch import add_hooks
@@ -22,7 +22,8 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
     """CFGGuider whose guidance follows `settings`; its runs go into `trace`.
 
     An `unconditional` conditioning stands for the negative one in what is followed and watched of a sample, up to the
-    observation in which CFG begins to act on it. skip_unused_pass leaves out the prediction that a static transition
+    observation in which CFG begins to act on it; not under orthogonal guidance, which follows the host's CFG all the
+    way. skip_unused_pass leaves out the prediction that a static transition
     does not use. `hooks` and `empty` (the prepared `unconditional`) exist while sampling only.
     """
 
@@ -56,7 +57,7 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
     ):
         """Prepare `unconditional` apart: among three, the host would give each the areas and masks of the others."""
         empty = self.conds.pop("unconditional", None)
-        if empty is not None:
+        if empty is not None and self.settings.before_transition != ORTHOGONAL:
             latent = latent_image
             if latent is not None and torch.count_nonzero(latent) > 0:
                 latent = self.inner_model.process_latent_in(latent)
@@ -87,7 +88,8 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         before = self.settings.before_transition
         # CFG++ samplers step with the unconditional prediction.
         wanted = before == CONDITIONAL and model_options.get("disable_cfg1_optimization", False)
-        possible = run.active and self.settings.transition == STATIC and before != OPPOSITE and not wanted
+        one_used = before not in (OPPOSITE, ORTHOGONAL) and not wanted
+        possible = run.active and self.settings.transition == STATIC and one_used
         if not possible or any(key in model_options for key in (PRE_CFG, IN_ITS_OWN_WAY)):
             return False
         return bool(run.transition.judged.all() and not self._mask(run, timestep).any())
@@ -124,11 +126,11 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         def pre_cfg(args):
             cond, second = args["conds_out"][:2]
             empty = second if first is None else first
-            decided = self.hooks.decide(args, cond, select(under_cfg & judged, second, empty))
-            if first is None and not decided.on.any():
+            on = self.hooks.decide(args, cond, select(under_cfg & judged, second, empty)).on
+            if first is None and not on.any():
                 return [cond, empty]
             negative = second if with_negative else self._predict_negative(self.conds["negative"], x, timestep, options)
-            return [cond, select(decided.on, negative, empty)]
+            return [cond, select(on, negative, empty)]
 
         options["sampler_pre_cfg_function"] = [pre_cfg, *options["sampler_pre_cfg_function"][1:]]
         return self._predict_pair(self.conds["negative"] if with_negative else self.empty, x, timestep, options, seed)
