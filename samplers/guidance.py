@@ -43,7 +43,7 @@ def scale_per_sample(scale: float | Tensor, sigma: Tensor) -> Tensor:
 
 def norm(values: Tensor) -> Tensor:
     """L2 norm of every sample over all its other dimensions: [batch, ...] -> [batch], float32."""
-    return torch.linalg.vector_norm(values.flatten(1), dim=1, dtype=torch.float32)
+    return torch.linalg.vector_norm(values.flatten(1).float(), dim=1)
 
 
 def rms(l2: Tensor, elements: int) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .guidance import prediction_norms, pull, scale_before_transition, scale_per_sample, select
 from .orthogonal import FirstPull
+from .repeats import Repeats
 from .schedule import Observations, TimestepScale, ascending
 from .settings import ESCAPE, ORTHOGONAL, Settings
 from .trace import Listener, RunTrace
@@ -45,11 +46,11 @@ class Run:
         self.passes_through = sigmas is not None and ascending(sigmas)
         self.everywhere = torch.ones(batch, dtype=torch.bool)
         self.timestep = TimestepScale(percent_to_sigma)
-        self.observes = Observations(sigmas)
+        self.observes, self.repeats = Observations(sigmas), Repeats()
         self.target = None  # of an escape: the first conditional prediction
         self.first_pull = FirstPull() if self.active and settings.before_transition == ORTHOGONAL else None
         self.names: list[str] = []  # of what is watched
-        self.calls: list[Tensor] = []  # [names, batch] each, on the model's device
+        self.calls: list[tuple[Tensor, bool]] = []  # [names, batch] on the model's device, and whether computed
         self.observed: list[tuple[Tensor, Tensor]] = []  # [names, batch], mask [batch]: not in the trace yet
         self._trace = RunTrace(
             settings, cfg, elements, torch.full((batch,), -1), self.transition.gated, reasons=[None] * batch
@@ -67,16 +68,17 @@ class Run:
         return self._trace
 
     def __call__(
-        self, x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor, scale: float | Tensor, seen: Tensor | None = None
+        self, x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor, scale: float | Tensor, computed: bool = True
     ) -> Tensor:
         """Watch the predictions of a model call; returns the mask [batch] of the samples that CFG acts on in it.
 
         x, cond, uncond [batch, ...]: the noisy input and its two denoised predictions; sigma [batch]; scale: the host's
-        guidance scale, one or per sample.
+        guidance scale, one or per sample; computed: whether the predictions are the model's own for this x, and not
+        what a step cache remembers: only these are observations.
         """
         if self.passes_through:
             return self.everywhere
-        self._keep(self._watch(x, cond, uncond, sigma, scale))
+        self._keep(self._watch(x, cond, uncond, sigma, scale), computed)
         if self.transition.undecided:
             self._settle()
         return self.mask(sigma)
@@ -97,7 +99,7 @@ class Run:
     def skip(self, sigma: Tensor) -> None:
         """Note a call with one prediction only: a gap in the curves."""
         gap = torch.full_like(sigma, torch.nan, dtype=torch.float32)
-        self._keep({"sigma": sigma.float(), **dict.fromkeys(WATCHED[1:], gap)})
+        self._keep({"sigma": sigma.float(), **dict.fromkeys(WATCHED[1:], gap)}, computed=False)
 
     def _watch(
         self, x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor, scale: float | Tensor
@@ -115,9 +117,9 @@ class Run:
             self.left = seen["first_pull"] = self.first_pull(g, sigma)
         return seen
 
-    def _keep(self, seen: dict[str, Tensor]) -> None:
+    def _keep(self, seen: dict[str, Tensor], computed: bool) -> None:
         self.names = list(seen)
-        self.calls.append(torch.stack(list(seen.values())))
+        self.calls.append((torch.stack(list(seen.values())), computed))
         if self.listener is not None and self.listener.due():
             self.listener(self.trace, False)
 
@@ -126,14 +128,16 @@ class Run:
         calls, self.calls = self.calls, []
         if not calls:
             return
-        for row in torch.stack(calls).cpu():
+        rows, computed = zip(*calls, strict=True)
+        for row, own in zip(torch.stack(rows).cpu(), computed, strict=True):
             seen = dict(zip(self.names, row, strict=True))
             level = seen["sigma"][0].item()
+            new = ~self.repeats(seen["guidance_norm"], level) & own
             if not self.observes(level):
                 continue
             if self.transition.undecided:
                 guided_pull = seen["scale"] * seen["pull"] if "pull" in seen else None
-                self.transition.observe(seen["guidance_norm"], level, guided_pull)
+                self.transition.observe(seen["guidance_norm"], level, guided_pull, new)
             self.observed.append((row, self.mask(seen["sigma"])))
 
     def record(self) -> None:

@@ -10,7 +10,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from .fingerprint import Fingerprint
 from .settings import Settings
+from .status import Facts, Status, status
 
 SCHEMA = "basin-escape/guidance-trace"
 VERSION = 1
@@ -29,6 +31,8 @@ class RunTrace:
     reasons          per sample, why it began there (transition.py names them), None while it has not
     gated            [batch] bool: treated as not memorized, plain CFG throughout
     elements         number of elements of a sample: L2 = RMS * sqrt(elements)
+    facts            what the host's part knows of the run beside these numbers
+    made             by which the latent is known that the run ended with; None where nobody tells
     """
 
     settings: Settings
@@ -38,6 +42,14 @@ class RunTrace:
     gated: Tensor
     series: dict[str, Tensor] = field(default_factory=dict)
     reasons: list[str | None] = field(default_factory=list)
+    facts: Facts = field(default_factory=Facts)
+    made: Fingerprint | None = None
+
+    @property
+    def status(self) -> Status:
+        """What the node says of the run."""
+        from_the_start = int(((self.transition_step == 0) & ~self.gated).sum())
+        return status(self.settings, self.facts, int(self.gated.sum()), len(self.gated), from_the_start)
 
     @property
     def steps(self) -> int:
@@ -64,6 +76,7 @@ class RunTrace:
             "transition_step": self.transition_step.tolist(),
             "reasons": self.reasons,
             "gated": self.gated.tolist(),
+            "status": self.status.text,
             **{name: rows_for_json(values) for name, values in self.series.items()},
         }
 
@@ -76,7 +89,7 @@ class Listener(Protocol):
         ...
 
     def __call__(self, run: RunTrace, ended: bool) -> None:
-        """Called after model calls in which it was due, and at the end of a run."""
+        """Called after model calls in which it was due, and at the end of a run, of one without observations too."""
         ...
 
 
@@ -93,10 +106,18 @@ class GuidanceTrace:
         return [run for run in self._runs if run.steps]
 
     def append(self, run: RunTrace) -> None:
-        """Keep a run that has ended (where the host does not tell when one ends: that has begun)."""
-        self._runs.append(run)
-        if self.listener is not None and run.steps:
+        """Keep a run that has ended (where the host does not tell when one ends: that has begun).
+
+        The listener is told of an interrupted one too, which is not kept.
+        """
+        if not run.facts.interrupted:
+            self._runs.append(run)
+        if self.listener is not None:
             self.listener(run, True)
+
+    def run_of(self, latent: Any) -> RunTrace | None:
+        """The newest run that ended with this latent; None where there is none."""
+        return next((run for run in reversed(self.runs) if run.made and run.made.is_of(latent)), None)
 
     def to_json(self) -> str:
         """JSON text with the schema's name and version; NaN becomes null."""

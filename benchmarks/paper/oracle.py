@@ -49,7 +49,7 @@ def half_fall(sweep: dict[str, Tensor], chosen: Condition) -> Tensor:
 def half_of_the_way(sweep: dict[str, Tensor], chosen: Condition) -> Tensor:
     """Escape with a stricter line: guidance goes less than half of the way to the first conditional prediction."""
     cond, uncond = sweep["cond"], sweep["uncond"]
-    pulls = torch.stack([pull(c, u, cond[0]) for c, u in zip(cond, uncond, strict=True)])
+    pulls = torch.stack([pull(c - u, u, cond[0]) for c, u in zip(cond, uncond, strict=True)])
     return first(chosen.cfg * pulls < 0.5)
 
 

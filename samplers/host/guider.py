@@ -9,10 +9,9 @@ from torch import Tensor
 
 from ..guidance import select
 from ..run import Run
-from ..settings import CONDITIONAL, OPPOSITE, ORTHOGONAL, STATIC, Settings
+from ..settings import CONDITIONAL, NEVER, ORTHOGONAL, STATIC, ZERO, Settings
 from ..trace import GuidanceTrace
-from .cfg_hooks import CFGHooks
-from .patch import add_hooks
+from .patch import add_hooks, hooks_of
 
 # The options by which other nodes work on both predictions at once.
 PRE_CFG, IN_ITS_OWN_WAY = "sampler_pre_cfg_function", "sampler_calc_cond_batch_function"
@@ -42,14 +41,14 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         self.inner_set_conds(conds)
 
     def sample(self, noise, latent_image, sampler, sigmas, *args, **kwargs):
-        self.hooks = CFGHooks(self.settings, sigmas.tolist(), self.trace.listener)
+        self.hooks = hooks_of(self, self.settings, self.trace, sampler, sigmas.tolist())
         self.empty: Any = None
+        samples = None
         try:
             samples = super().sample(noise, latent_image, sampler, sigmas, *args, **kwargs)
-            if self.hooks.run is not None:
-                self.trace.append(self.hooks.run.trace)
             return samples
         finally:
+            self.hooks.end(self.trace, samples)
             del self.hooks, self.empty
 
     def inner_sample(
@@ -75,28 +74,26 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         if self.hooks.unguided(timestep, self.conds["positive"], self.empty or self.conds["negative"]):
             return super().predict_noise(x, timestep, model_options, seed)
         run = self.hooks.start(x, self.inner_model, self.cfg)
-        if self.skip_unused_pass and self._skippable(run, timestep, model_options):
-            return self._one_pass(run, x, timestep, model_options)
         options = model_options.copy()
         add_hooks(options, self.hooks, run.active)
-        if self.empty and run.active and not (run.transition.judged.all() and self._mask(run, timestep).all()):
-            return self._with_unconditional(run, x, timestep, options, seed)
+        if not run.active or not (self.empty or self.skip_unused_pass):
+            return self._predict_pair(self.conds["negative"], x, timestep, options, seed)
+        # The passes are chosen by the mask on the CPU.
+        sigma = timestep.cpu() if self.settings.transition == STATIC else timestep
+        on, judged = run.mask(sigma), run.transition.judged
+        if self.skip_unused_pass and judged.all() and not on.any() and self._one_is_used(model_options):
+            return self._one_pass(run, x, timestep, model_options)
+        if self.empty and not (on & judged).all():
+            return self._with_unconditional(run, x, timestep, sigma, options, seed)
         return self._predict_pair(self.conds["negative"], x, timestep, options, seed)
 
-    def _skippable(self, run: Run, timestep: Tensor, model_options: dict) -> bool:
-        """Whether this call needs one prediction only."""
+    def _one_is_used(self, model_options: dict) -> bool:
+        """Whether one prediction is all that anybody uses before the transition."""
         before = self.settings.before_transition
         # CFG++ samplers step with the unconditional prediction.
         wanted = before == CONDITIONAL and model_options.get("disable_cfg1_optimization", False)
-        one_used = before not in (OPPOSITE, ORTHOGONAL) and not wanted
-        possible = run.active and self.settings.transition == STATIC and one_used
-        if not possible or any(key in model_options for key in (PRE_CFG, IN_ITS_OWN_WAY)):
-            return False
-        return bool(run.transition.judged.all() and not self._mask(run, timestep).any())
-
-    def _mask(self, run: Run, timestep: Tensor) -> Tensor:
-        """The run's mask on the CPU, where the passes of a call are chosen by it."""
-        return run.mask(timestep.cpu() if self.settings.transition == STATIC else timestep)
+        one = self.settings.transition in (STATIC, NEVER) and before in (ZERO, CONDITIONAL) and not wanted
+        return one and not any(key in model_options for key in (PRE_CFG, IN_ITS_OWN_WAY))
 
     def _one_pass(self, run: Run, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
         """Let the one prediction that is used stand for both: every hook of the host still has its call."""
@@ -113,24 +110,27 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
             self.inner_model, prediction, prediction, self.cfg, x, timestep, options, positive, used
         )
 
-    def _with_unconditional(self, run: Run, x: Tensor, timestep: Tensor, options: dict, seed) -> Tensor:
+    def _with_unconditional(
+        self, run: Run, x: Tensor, timestep: Tensor, sigma: Tensor, options: dict, seed: int | None
+    ) -> Tensor:
         """Two passes, and a third one where some samples are, or may be from this call on, under CFG.
 
         Where the negative prompt is surely needed it makes a pair with the positive one, as in stock CFG, and comes
         last, so that a sample that turns out to be not memorized is bit for bit stock.
         """
-        under_cfg, judged = self._mask(run, timestep), run.transition.judged
-        with_negative = not bool(judged.all()) or bool(under_cfg.any())
+        on, judged = run.mask(sigma), run.transition.judged
+        with_negative = not bool(judged.all()) or bool(on.any())
         first = self._predict_negative(self.empty, x, timestep, options) if with_negative else None
 
         def pre_cfg(args):
             cond, second = args["conds_out"][:2]
             empty = second if first is None else first
-            on = self.hooks.decide(args, cond, select(under_cfg & judged, second, empty)).on
-            if first is None and not on.any():
+            self.hooks.decide(args, cond, select(on & judged, second, empty))
+            now = run.mask(sigma)
+            if first is None and not now.any():
                 return [cond, empty]
             negative = second if with_negative else self._predict_negative(self.conds["negative"], x, timestep, options)
-            return [cond, select(on, negative, empty)]
+            return [cond, select(now, negative, empty)]
 
         options["sampler_pre_cfg_function"] = [pre_cfg, *options["sampler_pre_cfg_function"][1:]]
         return self._predict_pair(self.conds["negative"] if with_negative else self.empty, x, timestep, options, seed)

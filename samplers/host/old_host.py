@@ -1,5 +1,6 @@
 """ComfyUI before December 2024, which does not tell a patch when a run begins and ends."""
 
+import logging
 import math
 import weakref
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from ..settings import Settings
+from ..status import WITHOUT_GUIDANCE
 from ..trace import GuidanceTrace
-from .cfg_hooks import CFGHooks, Uncopied
+from .cfg_hooks import CFGHooks
+from .uncopied import Uncopied
 
 
 class UnannouncedRuns(Uncopied):
@@ -32,6 +35,9 @@ class UnannouncedRuns(Uncopied):
         denoised = hooks.post_cfg(args)
         if hooks.run is not None:
             hooks.run.record()
+        if hooks.facts.without_guidance and not hooks.warned:
+            hooks.warned = True
+            logging.warning("Basin Escape: %s", WITHOUT_GUIDANCE)
         return denoised
 
     def _of_run(self, args: dict, conds: list[dict]) -> CFGHooks:
@@ -39,7 +45,7 @@ class UnannouncedRuns(Uncopied):
         sigma = args["sigma"].max().item()
         if key not in self.hooks or self.last < self.first <= sigma:
             begins = lambda run: self.trace.append(run.trace)  # noqa: E731
-            self.hooks[key] = CFGHooks(self.settings, None, self.trace.listener, begins)
+            self.hooks[key] = CFGHooks(self.settings, None, self.trace.listener, begins=begins)
             self.first = sigma
         self.last = sigma
         return self.hooks[key]

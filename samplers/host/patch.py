@@ -8,10 +8,13 @@ except ImportError:  # ComfyUI before December 2024
     WrappersMP = None
 
 from ..schedule import ascending
-from ..settings import Settings
+from ..settings import BY_IMAGE, Settings
+from ..status import Facts
 from ..trace import GuidanceTrace
-from .cfg_hooks import CFGHooks, Uncopied
+from .before_run import adds_noise, percent_to_sigma
+from .cfg_hooks import CFGHooks
 from .old_host import UnannouncedRuns
+from .uncopied import Uncopied
 
 KEY = "basin_escape"
 
@@ -54,15 +57,31 @@ class RunPatch(Uncopied):
         guider, settings = executor.class_obj, self.settings
         if settings.mitigates:
             _check_guider(guider)
-        sigmas = (kwargs["sigmas"] if "sigmas" in kwargs else args[3]).tolist()
-        negative = 2 if "empty_negative_prompt" in guider.original_conds else 1
-        hooks = CFGHooks(settings, sigmas, self.trace.listener, negative=negative)
+        sampler, sigmas = (kwargs[name] if name in kwargs else args[k] for k, name in ((2, "sampler"), (3, "sigmas")))
+        levels = sigmas.tolist()
+        hooks = hooks_of(guider, settings, self.trace, sampler, levels)
         # The guider's options are the run's own copy.
-        add_hooks(guider.model_options, hooks, settings.mitigates and not ascending(sigmas))
-        samples = executor(*args, **kwargs)
-        if hooks.run is not None:
-            self.trace.append(hooks.run.trace)
-        return samples
+        add_hooks(guider.model_options, hooks, settings.mitigates and not ascending(levels))
+        samples = None
+        try:
+            samples = executor(*args, **kwargs)
+            return samples
+        finally:
+            hooks.end(self.trace, samples)
+
+
+def hooks_of(guider: Any, settings: Settings, trace: GuidanceTrace, sampler: Any, sigmas: list[float]) -> CFGHooks:
+    """The hooks of a run that a guider is about to begin, with what can be known beforehand."""
+    options = guider.model_options
+    others = options.get("sampler_post_cfg_function", [])
+    facts = Facts(
+        sampler_adds_noise=settings.transition in BY_IMAGE and adds_noise(sampler),
+        other_corrections=any(not isinstance(getattr(hook, "__self__", None), Uncopied) for hook in others),
+        another=settings.mitigates and any(isinstance(getattr(hook, "__self__", None), Uncopied) for hook in others),
+    )
+    percents = percent_to_sigma(guider.model_patcher.get_model_object("model_sampling"))
+    negative = 2 if "empty_negative_prompt" in guider.original_conds else 1
+    return CFGHooks(settings, sigmas, trace.listener, percents, facts, negative=negative)
 
 
 def _check_guider(guider: Any) -> None:

@@ -23,15 +23,32 @@ def below(sigmas, level):
     return next((k for k, sigma in enumerate(sigmas) if sigma <= level * 1.0001), -1)
 
 
-def transition(settings, norms, guided_pulls, sigmas, percent_to_sigma, elements):
-    """The observation from which CFG acts on one sample, -1 for never; of its observations one by one."""
+def computed(norms, sigmas):
+    """Of a sample's model calls, those whose guidance is neither none nor that of the call before, as a cache's is."""
+    own = []
+    for k, (d, sigma) in enumerate(zip(norms, sigmas, strict=True)):
+        scales = [(1.0, 1.0)]
+        if k:
+            before = sigmas[k - 1]
+            scales += [((1 + sigma**2) ** 0.5, (1 + before**2) ** 0.5), (sigma, before)]
+        same = k and any(abs(d * a - norms[k - 1] * b) <= 1e-5 * norms[k - 1] * b for a, b in scales)
+        own.append(d != 0 and not same)
+    return own
+
+
+def transition(settings, norms, guided_pulls, sigmas, percent_to_sigma, elements, own=None):
+    """The observation from which CFG acts on one sample, -1 for never; of its observations one by one.
+
+    own: which of them have a prediction of their own; the others decide nothing but the deadline.
+    """
+    seen = [k for k in range(len(norms)) if own is None or own[k]]
     begins = []
-    if norms and norms[0] / elements**0.5 < settings.memorization_threshold:
-        begins.append(0)
+    if seen and norms[seen[0]] / elements**0.5 < settings.memorization_threshold:
+        begins.append(seen[0])
     if settings.transition == "dynamic":
-        begins.append(algorithm_1(norms))
+        begins += [seen[k] for k in [algorithm_1([norms[k] for k in seen])] if k >= 0]
     if settings.transition == "escape":
-        begins.append(escape(guided_pulls))
+        begins += [seen[k] for k in [escape([guided_pulls[k] for k in seen])] if k >= 0]
     if settings.transition in ("dynamic", "escape"):
         begins.append(below(sigmas, percent_to_sigma(settings.latest_percent)))
     if settings.transition == "static":

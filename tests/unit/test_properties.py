@@ -42,13 +42,15 @@ def samplings(draw):
     return [*schedule, 0.0], calls
 
 
-def expected_mask(chosen, calls, observed, step):
+def expected_mask(chosen, calls, observed, step, why):
     """Whether CFG acts on a sample in every call, when it begins in its observation `step`."""
     if not chosen.mitigates:
         return [True] * len(calls)
     acts = [step >= 0 and call >= observed[step] for call in range(len(calls))]
-    if chosen.transition == "static" and step != 0:  # which looks at the noise level in every call
-        acts = [sigma <= percent_to_sigma(chosen.static_percent) * 1.0001 for sigma in calls]
+    if chosen.transition == "static":  # which looks at the noise level in every call
+        gated = acts if why == "gate" else [False] * len(calls)
+        reached = [sigma <= percent_to_sigma(chosen.static_percent) * 1.0001 for sigma in calls]
+        acts = [one or other for one, other in zip(gated, reached, strict=True)]
     return acts
 
 
@@ -66,6 +68,10 @@ def as_the_rule_sees_them(calls, rows):
         run(*predictions(norms, sigma), torch.full((len(norms),), sigma), CFG)
         run.record()
     return run.trace.quantity("guidance_norm").tolist(), (CFG * run.trace.quantity("pull")).tolist()
+
+
+def as_float32(values):
+    return torch.tensor(values).tolist()
 
 
 def norm_rows(calls, batch):
@@ -87,10 +93,21 @@ def test_the_rule_is_the_rule_in_plain_python(data, chosen, sampling, batch):
     seen = as_the_rule_sees_them(calls, rows)
     for sample in range(batch):
         norms, guided_pulls = ([quantity[k][sample] for k in observed] for quantity in seen)
-        step = rule.transition(chosen, norms, guided_pulls, sigmas, percent_to_sigma, 4)
-        assert [row[sample] for row in acts] == expected_mask(chosen, calls, observed, step)
+        computed = rule.computed([row[sample] for row in seen[0]], as_float32(calls))
+        own = [computed[k] for k in observed]
+        step = rule.transition(chosen, norms, guided_pulls, sigmas, percent_to_sigma, 4, own)
+        assert [row[sample] for row in acts] == expected_mask(chosen, calls, observed, step, run.trace.reasons[sample])
         assert run.trace.transition_step[sample] == step
     assert run.trace.steps == len(schedule) - 1
+
+
+def followed(run, x, cond, uncond, sigma):
+    """What a model call comes to, with the host's plain CFG."""
+    on = run(x, cond, uncond, torch.full((len(x),), sigma), CFG)
+    host = uncond + CFG * (run.mitigated(cond, on) - uncond)
+    if run.settings.before_transition == "orthogonal guidance":
+        return host
+    return select(on, host, before_transition(run.settings, cond, uncond))
 
 
 FAULTS = st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 3e38, -3e38, 1e-45])
@@ -109,12 +126,8 @@ def test_a_sample_that_breaks_changes_no_other(data, chosen, sampling):
         x, cond, uncond = predictions([norms[0], 1.0, norms[1]], sigma)
         if call >= broken_from:
             cond[1] = torch.tensor(fault)
-        host = uncond + CFG * (cond - uncond)
-        on = whole(x, cond, uncond, torch.full((3,), sigma), CFG)
-        samples = select(on, host, before_transition(chosen, cond, uncond))
-        x, cond, uncond = x[two], cond[two], uncond[two]
-        on = alone(x, cond, uncond, torch.full((2,), sigma), CFG)
-        assert torch.equal(samples[two], select(on, host[two], before_transition(chosen, cond, uncond)))
+        samples = followed(whole, x, cond, uncond, sigma)
+        assert torch.equal(samples[two], followed(alone, x[two], cond[two], uncond[two], sigma))
     assert torch.equal(whole.trace.transition_step[two], alone.trace.transition_step)
     saved = json.loads(GuidanceTrace([whole.trace]).to_json())["runs"][0]
     assert saved["transition_step"] == whole.trace.transition_step.tolist()
