@@ -4,13 +4,19 @@ import math
 
 from torch import Tensor
 
-from ..samplers.trace import GuidanceTrace
+from ..samplers.trace import GuidanceTrace, RunTrace
 
 
 def check_cfg(cfg: float) -> None:
     """Raise ValueError for a scale that is no number."""
     if not math.isfinite(cfg):
         raise ValueError(f"cfg is {cfg}: set it to a number, 7.5 for instance.")
+
+
+def check_number(widget: str, value: float, low: float, high: float) -> None:
+    """Raise ValueError for a number out of its range, or none: what no page would send, but an API does."""
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ValueError(f"{widget} is {value}: set it to a number from {low:g} to {high:g}.")
 
 
 def check_single(latent_image: dict) -> None:
@@ -44,6 +50,24 @@ def check_conditioning(**sockets: list) -> None:
             raise ValueError(
                 f"{socket} is an empty conditioning: connect a CLIP Text Encode node (an empty text is fine)."
             )
+
+
+def find_run(trace: GuidanceTrace, samples: dict | None) -> tuple[RunTrace, str]:
+    """The run that made `samples`, or else the newest one and a remark that says so.
+
+    Raises ValueError where a trace goes on with every run of its node, and nothing tells which run is meant.
+    """
+    check_runs(trace)
+    if samples is None and trace.goes_on:
+        raise ValueError(
+            "trace is that of a patch or a guider, which has the runs of every sampler behind it: connect the latent "
+            "of the sampler whose run you mean to `samples`."
+        )
+    newest = trace.runs[-1]
+    if samples is None or newest.made is None:
+        return newest, ""
+    run = trace.run_of(samples["samples"])
+    return (run, "") if run else (newest, "the newest run; the latent at `samples` was made by none of these runs")
 
 
 def check_runs(trace: GuidanceTrace) -> None:

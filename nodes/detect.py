@@ -1,20 +1,14 @@
-from dataclasses import dataclass
-from typing import Any, NamedTuple
-
+import comfy.model_management
 import comfy.sample
 import comfy.samplers
 import comfy.utils
-import torch
-from torch import Tensor
 
 from ..samplers.detection import calibrated_threshold, score
-from ..samplers.guidance import rms
-from ..samplers.settings import STATIC, Settings
-from .checks import check_fixed_steps, check_single
-from .sampling import build_guider, fitting_samples, sample_latent, sampler_widgets
+from ..samplers.host.patch import unpatched
+from .checks import check_fixed_steps, check_number, check_single
+from .first_norms import SCHEDULE_STEPS, Start, first_norms
+from .sampling import sampler_widgets
 from .widgets import CFG, PROMPTS, SEED
-
-SCHEDULE_STEPS = 50  # of the paper; only their first ones are run
 
 
 class DetectMemorization:
@@ -99,16 +93,18 @@ class DetectMemorization:
     ):
         check_single(latent_image)
         check_fixed_steps(sampler_name)
-        ordinary = encode_lines(clip, ordinary_prompts)
-        start = Start(model, negative, latent_image, seed, n_seeds, steps, sampler_name, scheduler, cfg)
+        check_number("threshold", threshold, 0.0, 1.0)
+        ordinary = prompts_of(clip, ordinary_prompts)
+        start = Start(unpatched(model), negative, latent_image, seed, n_seeds, steps, sampler_name, scheduler, cfg)
         bar = comfy.utils.ProgressBar(1 + len(ordinary))
         found = first_norms(positive, start)
         bar.update(1)
         origin = "the widget's"
         if ordinary:
             norms = []
-            for conditioning in ordinary:
-                norms.append(first_norms(conditioning, start).rms)
+            for prompt in ordinary:
+                comfy.model_management.throw_exception_if_processing_interrupted()
+                norms.append(first_norms(encode(clip, prompt), start).rms)
                 bar.update(1)
             threshold = calibrated_threshold(norms)
             origin = f"99th percentile of {len(ordinary)} ordinary prompts"
@@ -116,57 +112,17 @@ class DetectMemorization:
         return memorized, score(found.rms), describe(memorized, found, threshold, origin), threshold
 
 
-def encode_lines(clip, text):
-    """The conditioning of every line that is not empty, as CLIP Text Encode makes it."""
+def prompts_of(clip, text):
+    """The lines that are not empty."""
     prompts = [line.strip() for line in text.splitlines() if line.strip()]
     if prompts and clip is None:
         raise ValueError("ordinary_prompts needs a text encoder: connect `clip`, or leave the prompts empty.")
-    return [clip.encode_from_tokens_scheduled(clip.tokenize(prompt)) for prompt in prompts]
+    return prompts
 
 
-class FirstNorms(NamedTuple):
-    """Guidance norms of the first steps: timesteps [steps], rms [steps, starts], the elements of a sample."""
-
-    timesteps: Tensor
-    rms: Tensor
-    elements: int
-
-
-@dataclass(frozen=True)
-class Start:
-    """How every prompt is looked at: `steps` first steps of `n_seeds` starts."""
-
-    model: Any
-    negative: list
-    latent_image: dict
-    seed: int
-    n_seeds: int
-    steps: int
-    sampler_name: str
-    scheduler: str
-    cfg: float
-
-
-def first_norms(positive: list, start: Start) -> FirstNorms:
-    """Of the first steps under plain CFG, for the starts of a KSampler batch."""
-    model, steps = start.model, start.steps
-    # A static transition at 0 is plain CFG with both predictions, at cfg 1 too.
-    guider = build_guider(model, positive, start.negative, start.cfg, Settings(STATIC, static_percent=0.0))
-    sigmas = comfy.samplers.KSampler(
-        model, SCHEDULE_STEPS, model.load_device, start.sampler_name, start.scheduler
-    ).sigmas
-    # What follows the last watched step is not needed: samplers leap from there to the end in one model call.
-    sigmas = torch.cat([sigmas[:steps], sigmas.new_zeros(1)])
-    samples = fitting_samples(model, start.latent_image)[[0] * start.n_seeds]
-    noise = comfy.sample.prepare_noise(samples, start.seed)
-    sample_latent(guider, start.sampler_name, sigmas, noise, samples, start.latent_image, start.seed)
-    if not guider.trace.runs:
-        raise ValueError(
-            "There is no guidance to look at: positive and negative must both hold at the start of sampling. Leave out "
-            "Conditioning (Set Timestep Range)."
-        )
-    run = guider.trace.runs[0]
-    return FirstNorms(run.quantity("timestep")[:, 0], rms(run.quantity("guidance_norm"), run.elements), run.elements)
+def encode(clip, prompt):
+    """The conditioning of a prompt, as CLIP Text Encode makes it."""
+    return clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
 
 
 def describe(memorized, found, threshold, origin):

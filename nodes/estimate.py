@@ -1,9 +1,9 @@
 import logging
 
-from ..plots.curve import picture
 from ..plots.mean_norms import draw_norms
+from ..plots.picture import picture
 from ..samplers.static_point import static_transition, zero_guidance_norms
-from .checks import check_runs
+from .checks import check_number, check_runs
 from .preview import preview
 from .widgets import SAMPLES, TRACE
 
@@ -39,6 +39,7 @@ class EstimateStaticTransition:
 
     def estimate(self, trace, tolerance, samples=None):
         check_runs(trace)
+        check_number("tolerance", tolerance, 0.0, 0.9)
         norms = zero_guidance_norms(trace.runs)
         percent = static_transition(norms, tolerance)
         if percent is None:

@@ -36,6 +36,7 @@ class BasinEscapeGuider:
     ):
         settings, listener = Settings(**widgets), live_curve(unique_id)
         guider = build_guider(model, positive, negative, cfg, settings, listener, skip_unused_pass, unconditional)
+        guider.trace.goes_on = True
         return guider, guider.trace
 
 

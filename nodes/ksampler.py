@@ -2,6 +2,7 @@ import comfy.sample
 import comfy.samplers
 
 from ..samplers.settings import Settings
+from .checks import check_number
 from .live import live_curve
 from .sampling import (
     EMPTY_LATENT_KEYS,
@@ -75,6 +76,7 @@ class BasinEscapeKSampler:
         unique_id=None,
         **widgets,
     ):
+        check_number("denoise", denoise, 0.0, 1.0)
         settings, listener = Settings(**widgets), live_curve(unique_id)
         guider = build_guider(model, positive, negative, cfg, settings, listener, skip_unused_pass, unconditional)
         sigmas = comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler, denoise).sigmas

@@ -32,7 +32,7 @@ class BasinEscapeModelPatch:
     ]
 
     def patch(self, model, unique_id=None, **widgets):
-        trace = GuidanceTrace(listener=live_curve(unique_id))
+        trace = GuidanceTrace(listener=live_curve(unique_id), goes_on=True)
         return patch_model(model, Settings(**widgets), trace), trace
 
 

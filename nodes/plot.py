@@ -1,8 +1,10 @@
-from ..plots.curve import CURVES, PULL, THEMES, X_AXES, draw_runs, picture
-from ..samplers.settings import ESCAPE
-from .checks import check_runs
+from ..plots.curve import CURVES, FIRST_PULL, PULL, X_AXES, draw_runs
+from ..plots.picture import THEMES, picture
+from .checks import find_run
 from .preview import preview
 from .widgets import SAMPLES, TRACE
+
+RECORDED_WITH = {PULL: ("transition", "escape"), FIRST_PULL: ("before_transition", "orthogonal guidance")}
 
 
 class GuidanceNormPlot:
@@ -12,7 +14,8 @@ class GuidanceNormPlot:
             "guidance norm: the curve that decides the transition. conditional and unconditional norms: the two "
             "predictions on their own (the paper's Figure 3). guidance scale: what was applied in every step. "
             "pull: how far the prompt pulls towards what it showed in the first step, which decides an escape and is "
-            "recorded with transition escape only."
+            "recorded with transition escape only. first pull: how much of the first step's pull is left (1 to 0), "
+            "which orthogonal guidance takes out."
         )
         x_axis = "timestep: 1000 (noise) to 0 (image), as in the paper. step: counted from 0. sigma: the noise level."
         run = "last: the newest run. all: the earlier ones of this trace (fifteen at most) in grey behind it."
@@ -47,19 +50,25 @@ class GuidanceNormPlot:
     SEARCH_ALIASES = ["guidance norm", "curve", "memorization", "transition point"]
 
     def plot(self, trace, quantity, x_axis, run, width, height, theme, samples=None, images=None):
-        check_runs(trace)
-        runs = trace.runs if run == "all" else trace.runs[-1:]
-        check_pull(runs[-1], quantity)
-        image = picture(draw_runs(runs, quantity, x_axis, width, height, theme, images))
+        chosen, remark = find_run(trace, samples)
+        check_recorded(chosen, quantity)
+        others = [other for other in trace.runs if other is not chosen and recorded(other, quantity)]
+        runs = [*others, chosen] if run == "all" else [chosen]
+        image = picture(draw_runs(runs, quantity, x_axis, width, height, theme, images, remark))
         return {"ui": preview(image), "result": (image,)}
 
 
-def check_pull(run, quantity):
-    """Raise ValueError for the pull of a run in which nobody needed it."""
-    if quantity == PULL and run.settings.transition != ESCAPE:
+def recorded(run, quantity):
+    return all(name in run.series for name, _, _ in CURVES[quantity])
+
+
+def check_recorded(run, quantity):
+    """Raise ValueError for a quantity that nobody needed in the run."""
+    if not recorded(run, quantity):
+        widget, choice = RECORDED_WITH[quantity]
         raise ValueError(
-            f"quantity is pull, but the run had transition {run.settings.transition}: the pull is recorded with "
-            "transition escape only. Set transition to escape on the node that the trace comes from, or choose another "
+            f"quantity is {quantity}, but the run had {widget} {getattr(run.settings, widget)}: it is recorded with "
+            f"{choice} only. Set {widget} to {choice} on the node that the trace comes from, or choose another "
             "quantity."
         )
 

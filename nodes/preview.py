@@ -8,10 +8,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-try:
-    import folder_paths
-except ModuleNotFoundError:  # the sampling library alone, without the ComfyUI server
-    folder_paths = None
+from .files import folder_paths, write_whole
 
 
 def to_picture(image: Tensor) -> Image.Image:
@@ -31,5 +28,5 @@ def preview(image: Tensor) -> dict[str, Any]:
     prefix = f"basin_escape_{uuid.uuid4().hex}"
     folder, name, _, subfolder, _ = folder_paths.get_save_image_path(prefix, temp)
     file = f"{name}.png"
-    to_picture(image).save(os.path.join(folder, file))
+    write_whole(os.path.join(folder, file), lambda path: to_picture(image).save(path, format="png"))
     return {"images": [{"filename": file, "subfolder": subfolder, "type": "temp"}]}

@@ -1,11 +1,8 @@
 import os
-
-try:
-    import folder_paths
-except ModuleNotFoundError:  # the sampling library alone, without the ComfyUI server
-    folder_paths = None
+from pathlib import Path
 
 from .checks import check_runs
+from .files import output_path, write_whole
 from .widgets import SAMPLES, TRACE
 
 
@@ -14,7 +11,8 @@ class SaveGuidanceTrace:
     def INPUT_TYPES(cls):
         prefix = {
             "default": "guidance/trace",
-            "tooltip": "Name of the file, with an optional folder, below ComfyUI's output folder.",
+            "tooltip": "Name of the file, with an optional folder, below ComfyUI's output folder. As in Save Image, "
+            "%date:yyyy-MM-dd% and %KSampler.seed% (title of a node, name of its widget) are filled in.",
         }
         return {
             "required": {
@@ -22,6 +20,7 @@ class SaveGuidanceTrace:
                 "filename_prefix": ("STRING", prefix),
             },
             "optional": SAMPLES,
+            "hidden": {"prompt": "PROMPT"},
         }
 
     RETURN_TYPES = ()
@@ -34,21 +33,11 @@ class SaveGuidanceTrace:
     )
     SEARCH_ALIASES = ["guidance norm", "json", "export", "memorization"]
 
-    def save(self, trace, filename_prefix, samples=None):
+    def save(self, trace, filename_prefix, samples=None, prompt=None):
         check_runs(trace)
-        if folder_paths is None:
-            raise RuntimeError("Save Guidance Trace needs a ComfyUI server, whose output folder it writes to.")
-        output = folder_paths.get_output_directory()
-        try:
-            folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, output)
-        except Exception as error:  # the host raises no narrower one for a folder outside of its own
-            raise ValueError(
-                f"filename_prefix is {filename_prefix!r}: choose a name below ComfyUI's output folder. ({error})"
-            ) from error
-        file = f"{name}_{counter:05}_.json"
-        text = trace.to_json()
-        with open(os.path.join(folder, file), "x", encoding="utf-8") as target:
-            target.write(text)
+        folder, name, counter, subfolder = output_path(filename_prefix, "trace", prompt)
+        file, text = f"{name}_{counter:05}_.json", trace.to_json()
+        write_whole(os.path.join(folder, file), lambda path: Path(path).write_text(text, encoding="utf-8"))
         return {"ui": {"text": [os.path.join(subfolder, file)]}}
 
 

@@ -2,6 +2,7 @@ import comfy.sample
 import comfy.samplers
 import torch
 
+from ..samplers.host.patch import unpatched
 from ..samplers.settings import STATIC, Settings
 from ..samplers.sweep import side_by_side, spread
 from ..samplers.trace import GuidanceTrace
@@ -87,7 +88,7 @@ class TransitionSweep:
     ):
         check_single(latent_image)
         check_fixed_steps(sampler_name)
-        percents = spread(points, first_percent, last_percent)
+        percents, model = spread(points, first_percent, last_percent), unpatched(model)
         sigmas = comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler).sigmas
         start = fitting_samples(model, latent_image)
         callback, samples, runs = preview_callback(model, steps * points), [], []

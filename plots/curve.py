@@ -1,12 +1,9 @@
-"""The guidance-norm curve as a picture, in the manner of the paper's Figures 2, 3 and 6.
-
-matplotlib is imported when a picture is drawn, and never through pyplot, whose windows end a server.
-"""
+"""The guidance-norm curve as a picture, in the manner of the paper's Figures 2, 3 and 6."""
 
 import textwrap
+from itertools import groupby
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,37 +11,26 @@ from ..samplers.guidance import rms
 from ..samplers.settings import OFF
 from ..samplers.trace import RunTrace
 from ..samplers.words import describe, waiting
+from .picture import THEMES, new_figure
 from .strip import draw_strip
 
 GUIDANCE_NORM = "guidance norm"
 BOTH_NORMS = "conditional and unconditional norms"
 SCALE = "guidance scale"
 PULL = "pull"
+FIRST_PULL = "first pull"
 # What each choice draws: the trace's quantity, the label in the legend, the line style.
 CURVES = {
     GUIDANCE_NORM: [("guidance_norm", "", "-")],
     BOTH_NORMS: [("conditional_norm", "conditional", "-"), ("unconditional_norm", "unconditional", ":")],
     SCALE: [("scale", "", "-")],
     PULL: [("pull", "", "-")],
+    FIRST_PULL: [("first_pull", "", "-")],
 }
+LABELS = {PULL: "pull towards the first prediction", FIRST_PULL: "how much of the first pull is left"}
 NORMS = (GUIDANCE_NORM, BOTH_NORMS)
 X_AXES = ("timestep", "step", "sigma")
-THEMES = {
-    "light": {"paper": "#ffffff", "ink": "#24272b", "grid": "#dfe2e6", "shade": "#d9822b"},
-    "dark": {"paper": "#1b1d21", "ink": "#d7dade", "grid": "#363a40", "shade": "#e8a35c"},
-}
-DPI = 100
 CHARACTERS_PER_INCH = 11  # of the title's font
-
-
-def picture(figure: Any) -> Tensor:
-    """A matplotlib Figure as an image [1, height, width, 3] in [0, 1]."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    return torch.from_numpy(pixels.astype(np.float32) / 255)[None]
 
 
 def draw_runs(
@@ -55,15 +41,13 @@ def draw_runs(
     height: int,
     theme: str,
     images: Tensor | None = None,
+    remark: str = "",
 ) -> Any:
-    """A matplotlib Figure of at least one run, oldest first, the newest in full colour; sizes in pixels.
+    """A matplotlib Figure of at least one run, the last one in full colour; sizes in pixels.
 
-    images [batch, h, w, 3] are the pictures of the newest run: each is drawn below its transition.
+    images [batch, h, w, 3] are the pictures of that run: each is drawn below its transition. remark: for the title.
     """
-    from matplotlib.figure import Figure
-
-    colours = THEMES[theme]
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained", facecolor=colours["paper"])
+    colours, figure = THEMES[theme], new_figure(width, height, theme)
     heights = {"height_ratios": [1] if images is None else [3, 1]}
     rows = figure.subplots(len(heights["height_ratios"]), squeeze=False, gridspec_kw=heights)[:, 0]
     axes = rows[0]
@@ -71,7 +55,7 @@ def draw_runs(
     for run in runs:
         _draw_run(axes, run, quantity, x_axis, newest=run is runs[-1], colours=colours)
     _draw_threshold(axes, runs[-1], quantity, colours)
-    _dress(axes, runs, quantity, x_axis, colours)
+    _dress(axes, runs, quantity, x_axis, colours, remark)
     if images is not None:
         steps = runs[-1].transition_step
         frames = [_sample_colour(sample, len(steps)) for sample in range(len(steps))]
@@ -111,9 +95,11 @@ def _positions(run: RunTrace, x_axis: str) -> Tensor:
 
 
 def _shade(axes: Any, x: Tensor, share: Tensor, colours: dict) -> None:
-    """Shade every step as strongly as the share of samples that are under mitigation in it."""
-    for left, right, part in zip(x[:-1].tolist(), x[1:].tolist(), share[:-1].tolist(), strict=True):
+    """Shade every stretch of steps as strongly as the share of samples that are under mitigation in it."""
+    for part, stretch in groupby(range(len(x) - 1), key=share.tolist().__getitem__):
+        first, *_, last = [*stretch] * 2
         if part:
+            left, right = x[first].item(), x[last + 1].item()
             axes.axvspan(left, right, facecolor=colours["shade"], edgecolor="none", alpha=0.22 * part)
 
 
@@ -133,7 +119,7 @@ def _draw_threshold(axes: Any, run: RunTrace, quantity: str, colours: dict) -> N
         axes.axhline(1 / run.cfg, label="CFG gets there from above", **line)
 
 
-def _dress(axes: Any, runs: list[RunTrace], quantity: str, x_axis: str, colours: dict) -> None:
+def _dress(axes: Any, runs: list[RunTrace], quantity: str, x_axis: str, colours: dict, remark: str) -> None:
     run = runs[-1]
     if x_axis == "timestep":
         axes.set_xlim(1000, 0)
@@ -141,10 +127,9 @@ def _dress(axes: Any, runs: list[RunTrace], quantity: str, x_axis: str, colours:
         axes.set_xscale("log")
         axes.invert_xaxis()
     axes.set_xlabel({"timestep": "timestep t", "step": "step", "sigma": "noise level sigma"}[x_axis])
-    pull_label = "pull towards the first prediction"
-    axes.set_ylabel(f"{quantity} (RMS)" if quantity in NORMS else pull_label if quantity == PULL else quantity)
+    axes.set_ylabel(f"{quantity} (RMS)" if quantity in NORMS else LABELS.get(quantity, quantity))
     sides = [axes]
-    if quantity == GUIDANCE_NORM:
+    if quantity in (GUIDANCE_NORM, FIRST_PULL):
         axes.set_ylim(bottom=0)
     if quantity in NORMS:
         root = run.elements**0.5
@@ -153,7 +138,7 @@ def _dress(axes: Any, runs: list[RunTrace], quantity: str, x_axis: str, colours:
         sides.append(l2)
     before = "" if run.settings.transition == OFF else f", {run.settings.before_transition}"
     older = f" ({len(runs) - 1} earlier in grey)" if len(runs) > 1 else ""
-    title = [f"transition {run.settings.transition}{before}{older}", describe(run)]
+    title = [f"transition {run.settings.transition}{before}{older}", describe(run), remark]
     width = int(axes.figure.get_figwidth() * CHARACTERS_PER_INCH)
     lines = [part for line in title for part in textwrap.wrap(line, width)]
     axes.set_title("\n".join(lines), color=colours["ink"], fontsize=11)

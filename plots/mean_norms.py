@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..samplers.static_point import Norms, mean_curve
-from .curve import DPI, THEMES
+from .picture import THEMES, new_figure
 
 WIDTH, HEIGHT, THEME = 768, 768, "light"
 NONE = "no static transition point: if these prompts are memorized, set transition to dynamic"
@@ -11,10 +11,7 @@ NONE = "no static transition point: if these prompts are memorized, set transiti
 
 def draw_norms(norms: Norms, percent: float | None, tolerance: float) -> Any:
     """A matplotlib Figure: the norms of the two predictions, their difference, and the guidance norm."""
-    from matplotlib.figure import Figure
-
-    colours = THEMES[THEME]
-    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, layout="constrained", facecolor=colours["paper"])
+    colours, figure = THEMES[THEME], new_figure(WIDTH, HEIGHT, THEME)
     predictions, gap, guidance = figure.subplots(3, sharex=True)
     curves = [
         (predictions, "conditional", norms.conditional, "tab:red"),

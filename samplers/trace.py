@@ -94,11 +94,14 @@ class Listener(Protocol):
 
 
 class GuidanceTrace:
-    """A handle that collects the runs of one node, newest last; the oldest leave after RUNS_KEPT."""
+    """A handle that collects the runs of one node, newest last; the oldest leave after RUNS_KEPT.
 
-    def __init__(self, runs: Sequence[RunTrace] = (), listener: Listener | None = None):
+    goes_on  further runs are added whenever something samples with what its node made (a patch, a guider)
+    """
+
+    def __init__(self, runs: Sequence[RunTrace] = (), listener: Listener | None = None, goes_on: bool = False):
         self._runs = deque(runs, maxlen=RUNS_KEPT)
-        self.listener = listener
+        self.listener, self.goes_on = listener, goes_on
 
     @property
     def runs(self) -> list[RunTrace]:

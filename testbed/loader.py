@@ -1,5 +1,6 @@
 """The testbed as ComfyUI's MODEL, CLIP and VAE, for stock nodes."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from comfy.model_base import BaseModel, ModelType
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from .captions import words
+from .captions import COLOURS, SHAPES, TITLES, WORDS, words
 from .denoiser import SCALE, ExactDenoiser
 from .distribution import SIZE, Pictures
 from .prior import log_prior
@@ -64,9 +65,19 @@ class TestbedCLIP:
 
     def __init__(self, embed: Callable[[list[str]], Tensor]):
         self.embed = embed
+        self.told: set[str] = set()  # unknown words that have been said
 
     def tokenize(self, text: str, return_word_ids: bool = False, **kwargs) -> list[str]:
-        return words(text)
+        found = words(text)
+        unknown = {word for word in found if word not in WORDS} - self.told
+        if unknown:
+            self.told |= unknown
+            logging.warning(
+                "Basin Escape: the memorization testbed does not know %s, which say nothing to it. It knows titles (%s "
+                "and others), colours (%s) and shapes (%s).",
+                *map(", ".join, (sorted(unknown), TITLES[:2], COLOURS, SHAPES)),
+            )
+        return found
 
     def encode_from_tokens(self, tokens: list[str], return_pooled: bool = False, return_dict: bool = False):
         cond = self.embed(tokens)

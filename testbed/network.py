@@ -28,5 +28,11 @@ class Network(UNetModel):
     """The UNet on patches of 2x2 pixels: [batch, 3, 16, 16] outside, so that latents are the closed form's, [batch, 12,
     8, 8] inside. Predicts the velocity."""
 
-    def forward(self, x: Tensor, timesteps=None, context=None, **kwargs) -> Tensor:
-        return pixel_shuffle(super().forward(pixel_unshuffle(x, PATCH), timesteps, context, **kwargs), PATCH)
+    def _forward(self, x: Tensor, timesteps=None, context=None, *args, **kwargs) -> Tensor:
+        """Inside of what wraps the host's model (step caches): they see latents as everybody does."""
+        return pixel_shuffle(super()._forward(pixel_unshuffle(x, PATCH), timesteps, context, *args, **kwargs), PATCH)
+
+    if not hasattr(UNetModel, "_forward"):  # ComfyUI before December 2024, which has no wrappers
+
+        def forward(self, x: Tensor, timesteps=None, context=None, **kwargs) -> Tensor:
+            return pixel_shuffle(super().forward(pixel_unshuffle(x, PATCH), timesteps, context, **kwargs), PATCH)

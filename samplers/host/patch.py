@@ -17,6 +17,7 @@ from .old_host import UnannouncedRuns
 from .uncopied import Uncopied
 
 KEY = "basin_escape"
+HOOKS = ("sampler_pre_cfg_function", "sampler_post_cfg_function")
 
 
 def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
@@ -35,14 +36,35 @@ def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
     return patched
 
 
+def unpatched(model: Any) -> Any:
+    """A clone of `model` without the patches of this pack, for nodes that guide by a rule of their own."""
+    clean = model.clone()
+    if WrappersMP is None:
+        for key in HOOKS:
+            others = [hook for hook in clean.model_options.get(key, []) if not is_ours(hook)]
+            clean.model_options = {**clean.model_options, key: others} if others else without(clean.model_options, key)
+    else:
+        clean.remove_wrappers_with_key(WrappersMP.OUTER_SAMPLE, KEY)
+    return clean
+
+
+def is_ours(hook: Any) -> bool:
+    """Whether a hook in the host's options is this pack's."""
+    return isinstance(getattr(hook, "__self__", None), Uncopied)
+
+
+def without(options: dict, key: str) -> dict:
+    return {name: value for name, value in options.items() if name != key}
+
+
 def add_hooks(model_options: dict, hooks: Any, second_pass: bool) -> None:
     """Put `pre_cfg` and `post_cfg` of hooks around those in `model_options`, whose lists are replaced, not changed.
 
     second_pass: the negative prediction is needed at cfg 1 too.
     """
-    before, after = (model_options.get(f"sampler_{when}_cfg_function", []) for when in ("pre", "post"))
-    model_options["sampler_pre_cfg_function"] = [hooks.pre_cfg, *before]
-    model_options["sampler_post_cfg_function"] = [*after, hooks.post_cfg]
+    before, after = HOOKS
+    model_options[before] = [hooks.pre_cfg, *model_options.get(before, [])]
+    model_options[after] = [*model_options.get(after, []), hooks.post_cfg]
     if second_pass:
         model_options["disable_cfg1_optimization"] = True
 
@@ -76,8 +98,8 @@ def hooks_of(guider: Any, settings: Settings, trace: GuidanceTrace, sampler: Any
     others = options.get("sampler_post_cfg_function", [])
     facts = Facts(
         sampler_adds_noise=settings.transition in BY_IMAGE and adds_noise(sampler),
-        other_corrections=any(not isinstance(getattr(hook, "__self__", None), Uncopied) for hook in others),
-        another=settings.mitigates and any(isinstance(getattr(hook, "__self__", None), Uncopied) for hook in others),
+        other_corrections=not all(is_ours(hook) for hook in others),
+        another=settings.mitigates and any(is_ours(hook) for hook in others),
     )
     percents = percent_to_sigma(guider.model_patcher.get_model_object("model_sampling"))
     negative = 2 if "empty_negative_prompt" in guider.original_conds else 1

@@ -5,14 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 from basin_escape.benchmarks.measure import NODES
-from basin_escape.plots.curve import (
-    CURVES,
-    PULL,
-    THEMES,
-    X_AXES,
-    draw_runs,
-    picture,
-)
+from basin_escape.plots.curve import CURVES, FIRST_PULL, PULL, X_AXES, draw_runs
+from basin_escape.plots.picture import THEMES, picture
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 from basin_escape.samplers.words import describe
@@ -33,11 +27,17 @@ def traces(testbed):
     ]
 
 
+@pytest.fixture(scope="module")
+def orthogonal(testbed):
+    settings = Settings("never", "orthogonal guidance", memorization_threshold=0.0175)
+    return GuidanceTrace([testbed.guided(settings, MEMORIZED, batch=8)[1]])
+
+
 @pytest.mark.parametrize("quantity", CURVES)
 @pytest.mark.parametrize("x_axis", X_AXES)
 @pytest.mark.parametrize("theme", THEMES)
-def test_every_plot_is_a_picture_of_its_size(traces, quantity, x_axis, theme):
-    for trace in traces[-2:] if quantity == PULL else traces:
+def test_every_plot_is_a_picture_of_its_size(traces, orthogonal, quantity, x_axis, theme):
+    for trace in {PULL: traces[-2:], FIRST_PULL: [orthogonal]}.get(quantity, traces):
         (plot,) = NODES["GuidanceNormPlot"]().plot(trace, quantity, x_axis, "all", 640, 400, theme)["result"]
         assert plot.shape == (1, 400, 640, 3) and plot.dtype == torch.float32
         assert 0 <= plot.min() < plot.max() <= 1
@@ -49,6 +49,13 @@ def test_the_pull_of_a_run_without_is_refused(traces):
     for trace in traces[:-2]:
         with pytest.raises(ValueError, match=r"^quantity is pull, .*Set transition to escape"):
             NODES["GuidanceNormPlot"]().plot(trace, PULL, "step", "last", 640, 400, "light")
+
+
+def test_the_first_pull_is_drawn_and_refused_where_nobody_watched_it(traces, orthogonal):
+    curves, dots = curves_and_dots(draw(orthogonal, FIRST_PULL))
+    assert len(curves) == 8 and all(curve.get_ydata()[0] == 1 for curve in curves) and not dots
+    with pytest.raises(ValueError, match=r"^quantity is first pull, .*Set before_transition to orthogonal guidance"):
+        NODES["GuidanceNormPlot"]().plot(traces[0], FIRST_PULL, "step", "last", 640, 400, "light")
 
 
 def test_the_pull_starts_at_one_and_its_level_is_drawn(traces):
@@ -93,8 +100,12 @@ def test_the_transition_is_marked_and_the_steps_before_it_are_shaded(traces):
         _, dots = curves_and_dots(axes)
         switched = run.transition_step[(run.transition_step >= 0) & ~run.gated]
         assert [dot.get_xdata()[0] for dot in dots] == switched.tolist()
-        waiting = waiting_steps(run).any(1)[:-1].nonzero().flatten().tolist()
-        assert [round(patch.get_x()) for patch in axes.patches] == waiting
+        shares = waiting_steps(run).float().mean(1)[:-1]
+        waiting = shares.nonzero().flatten().tolist()
+        stretches = [(round(patch.get_x()), round(patch.get_x() + patch.get_width())) for patch in axes.patches]
+        assert [step for first, last in stretches for step in range(first, last)] == waiting
+        changes = int((shares.diff() != 0).sum())
+        assert len(stretches) <= changes + 1
         last = run.transition_step.max() if (run.transition_step >= 0).all() else len(waiting)
         assert waiting == ([] if run.settings.transition == "off" else list(range(last)))
 
