@@ -1,20 +1,16 @@
-"""Sweeps on disk: what is finished is not computed again, and several processes share the work."""
+"""Sweeps on disk, one file for each caption under each condition."""
 
-import hashlib
-import os
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from ...tools.pack import ROOT
+from .. import cache
 from . import sweep as sweeping
 from .sweep import Condition
 from .testbeds import testbed
-
-FOLDER = ROOT / "output" / "bench-paper"
 
 
 @dataclass(frozen=True)
@@ -28,11 +24,8 @@ class Job:
 
     @property
     def path(self) -> Path:
-        """Named by everything that the result depends on: the job, the model and the sweep's code."""
-        files = [*testbed(self.condition.testbed).files, Path(sweeping.__file__)]
-        job = repr((astuple(self.condition), self.caption, self.seeds, self.circle))
-        key = hashlib.sha256(job.encode() + b"".join(file.read_bytes() for file in files))
-        return FOLDER / f"{key.hexdigest()[:24]}.safetensors"
+        job = ("sweep", sweeping.VERSION, astuple(self.condition), self.caption, self.seeds, self.circle)
+        return cache.place(job, testbed(self.condition.testbed).files)
 
 
 def compute(job: Job) -> None:
@@ -44,11 +37,7 @@ def compute(job: Job) -> None:
         noise, seeds = sweeping.noise_circle(shape, job.seeds, job.circle), seeds[:1] * job.circle
     else:
         noise = sweeping.start_noise(shape, job.seeds)
-    result = sweeping.sweep(job.condition, job.caption, noise, seeds)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    unfinished = job.path.with_suffix(f".{os.getpid()}")
-    save_file({name: tensor.contiguous() for name, tensor in result.items()}, unfinished)
-    unfinished.replace(job.path)
+    cache.keep(job.path, sweeping.sweep(job.condition, job.caption, noise, seeds))
 
 
 def swept(job: Job) -> dict[str, Tensor]:

@@ -1,18 +1,20 @@
 """Telling memorized prompts by their guidance norm under CFG (Wen et al.), and the unit of the gate."""
 
 import functools
-import hashlib
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import comfy.samplers
 import numpy as np
 import torch
+from safetensors.torch import load_file
+from torch import Tensor
 
+from ...samplers.guidance import rms
 from ...samplers.host.guider import BasinEscapeCFGGuider
 from ...samplers.settings import Settings
-from ...samplers.trace import GuidanceTrace, RunTrace
-from . import cache
+from ...samplers.trace import QUANTITIES, GuidanceTrace
+from .. import cache
 from .plan import Size, captions, seeds
 from .statistics import auc, interval_of_two, tpr_at_fpr
 from .sweep import start_noise
@@ -20,13 +22,12 @@ from .testbeds import conditioning, testbed
 
 CFG = 7.5
 SEEDS = 16
+VERSION = 1  # of what is recorded
 UNITS = {
-    "guidance norm (RMS)": lambda run: run.quantity("guidance_norm") / run.elements**0.5,
-    "the same in denoised space (RMS)": lambda run: (
-        run.quantity("guidance_norm") * run.quantity("sigma") / run.elements**0.5
-    ),
-    "share of the unconditional norm": lambda run: run.quantity("guidance_norm") / run.quantity("unconditional_norm"),
-    "share of the conditional norm": lambda run: run.quantity("guidance_norm") / run.quantity("conditional_norm"),
+    "guidance norm (RMS)": lambda run: run["guidance_norm"],
+    "the same in denoised space (RMS)": lambda run: run["guidance_norm"] * run["sigma"],
+    "share of the unconditional norm": lambda run: run["guidance_norm"] / run["unconditional_norm"],
+    "share of the conditional norm": lambda run: run["guidance_norm"] / run["conditional_norm"],
 }
 
 
@@ -41,8 +42,7 @@ class Curve:
 
     @property
     def path(self) -> Path:
-        files = b"".join(file.read_bytes() for file in testbed(self.testbed).files)
-        return cache.FOLDER / f"{hashlib.sha256(repr(astuple(self)).encode() + files).hexdigest()[:24]}.json"
+        return cache.place(("curve", VERSION, *astuple(self)), testbed(self.testbed).files)
 
 
 def record(curve: Curve) -> None:
@@ -57,14 +57,17 @@ def record(curve: Curve) -> None:
     sigmas = comfy.samplers.KSampler(bed.model, curve.steps, noise.device, "euler", "normal", 1.0).sigmas
     sampler = comfy.samplers.sampler_object("euler")
     guider.sample(noise, torch.zeros_like(noise), sampler, sigmas, disable_pbar=True, seed=0)
-    cache.FOLDER.mkdir(parents=True, exist_ok=True)
-    curve.path.write_text(guider.trace.to_json(), encoding="utf-8")
+    run = guider.trace.runs[0]
+    series = {name: run.quantity(name) for name in QUANTITIES}
+    in_rms = {name: rms(values, run.elements) for name, values in series.items() if name.endswith("norm")}
+    cache.keep(curve.path, series | in_rms)
 
 
 @functools.cache
-def recorded(curve: Curve) -> RunTrace:
+def recorded(curve: Curve) -> dict[str, Tensor]:
+    """The named series of the run's trace, [steps, seeds] each; norms in RMS."""
     record(curve)
-    return GuidanceTrace.from_json(curve.path.read_text(encoding="utf-8")).runs[0]
+    return load_file(curve.path)
 
 
 def curves(name: str, kind: str, half: str, steps: int, size: Size) -> list[Curve]:

@@ -120,8 +120,8 @@ def figure_9(name: str, size: Size, folder: Path) -> None:
     figure, [[axes]] = new(1, 1, 6.5, 3.8)
     for kind, colour in (("memorized", "tab:red"), ("ordinary", "tab:blue")):
         runs = [recorded(curve) for curve in curves(name, kind, "held_out", size.steps, size)]
-        values = np.concatenate([run.quantity("guidance_norm").T.numpy() for run in runs]) / runs[0].elements ** 0.5
-        t = runs[0].quantity("timestep")[:, 0].numpy()
+        values = np.concatenate([run["guidance_norm"].T.numpy() for run in runs])
+        t = runs[0]["timestep"][:, 0].numpy()
         axes.plot(t, values[::4].T, color=colour, alpha=0.2, linewidth=0.8)
         axes.plot(t, values.mean(0), color=colour, linewidth=2.5, label=f"{kind}, mean")
     axes.legend()

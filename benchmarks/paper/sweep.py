@@ -16,6 +16,7 @@ from ...samplers.guidance import BEFORE_TRANSITION, ZERO, per_sample
 from ...samplers.schedule import Observations
 from .testbeds import conditioning, testbed
 
+VERSION = 1  # of what a sweep gives: another one throws away the sweeps on disk
 STOCHASTIC = {"euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm"}
 
 

@@ -83,8 +83,7 @@ class Learned(ClosedForm):
     tuning, held_out = (Captions(tuple(h.memorized), tuple(h.ordinary)) for h in (learned.TUNING, learned.HELD_OUT))
     memorized = memorized_pictures()
     files = [
-        ROOT / "testbed" / name
-        for name in ("learned.safetensors", "learned_loader.py", "loader.py", "network.py", "prompt_encoder.py")
+        ROOT / "testbed" / name for name in ("learned.safetensors", "captions.py", "network.py", "prompt_encoder.py")
     ]
 
     def alignment(self, samples: Tensor, caption: str) -> Tensor:

@@ -6,8 +6,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from basin_escape.benchmarks import cache
 from basin_escape.benchmarks.measure import measure
-from basin_escape.benchmarks.paper import cache, plan, testbeds
+from basin_escape.benchmarks.paper import plan, testbeds
+from basin_escape.benchmarks.paper import sweep as sweeping
 from basin_escape.benchmarks.paper.cache import Job, swept
 from basin_escape.benchmarks.paper.methods import at, method, oracle, transition_step
 from basin_escape.benchmarks.paper.oracle import first
@@ -49,7 +51,7 @@ def test_a_start_is_the_same_alone_and_among_others(sampler):
 def test_what_is_on_disk_is_not_computed_again(monkeypatch):
     job = Job(Condition(NAME, steps=4), CAPTION, range(1))
     once = swept(job)
-    monkeypatch.setattr(cache.sweeping, "sweep", None)
+    monkeypatch.setattr(sweeping, "sweep", None)
     assert torch.equal(swept(job)["samples"], once["samples"])
     with pytest.raises(TypeError):
         swept(Job(Condition(NAME, steps=5), CAPTION, range(1)))
