@@ -1,17 +1,21 @@
-"""Run the pack's nodes on the testbed and judge the pictures: what the demo prints and the tests assert."""
+"""The closed-form testbed under the pack's guider, by its widgets: what the demo prints and the tests assert."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import comfy.sample
 import torch
 from torch import Tensor
 
-from ..nodes import NODE_CLASS_MAPPINGS
 from ..samplers.guidance import rms
+from ..samplers.settings import Settings
 from ..samplers.trace import GuidanceTrace, RunTrace
 from ..testbed.captions import MEMORIZED_CAPTIONS, ORDINARY_CAPTIONS
-from ..testbed.distribution import render_pictures
-from ..testbed.judge import COPY_SIMILARITY, alignment, similarity
+from ..testbed.judge import similarity
+from .harness import Sampling, sample
+from .judged import Judged, judge
+from .methods import guided
+from .testbeds import MEMORIZED, NODES, PICTURES, encode, testbed
 
 __all__ = [
     "MEMORIZED",
@@ -19,21 +23,17 @@ __all__ = [
     "NODES",
     "ORDINARY_CAPTIONS",
     "PICTURES",
+    "WIDGETS",
     "GuidanceTrace",
     "Measurement",
+    "count_calls",
+    "encode",
     "measure",
+    "similarity",
 ]
 
-PICTURES = render_pictures()
-MEMORIZED = PICTURES.means[: len(MEMORIZED_CAPTIONS)]
-NODES = NODE_CLASS_MAPPINGS
-WIDGETS = {
-    "cfg": 7.5,
-    "steps": 50,
-    "sampler_name": "euler",
-    "scheduler": "normal",
-    "denoise": 1.0,
-    "skip_unused_pass": False,
+SAMPLING = {"cfg": 7.5, "steps": 50, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
+SETTINGS = {
     "transition": "dynamic",
     "before_transition": "zero guidance",
     "opposite_scale": 2.0,
@@ -41,50 +41,47 @@ WIDGETS = {
     "latest_percent": 0.6,
     "memorization_threshold": 0.0,
 }
+WIDGETS = {**SAMPLING, "skip_unused_pass": False, **SETTINGS}  # of KSampler (Basin Escape)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Measurement:
-    """Pictures of some captions under one setting; every list has one entry per caption.
+    """Pictures of some captions under one setting, [captions, seeds, ...].
 
-    samples     [seeds, 3, 16, 16] in [-1, 1]
-    similarity  [seeds] to the memorized image of the caption; for an ordinary caption, to the nearest of all
-    alignment   [seeds] share of colour and shape that is right
-    calls       model calls per picture
+    runs   one for each caption
+    calls  model calls per picture
     """
 
-    samples: list[Tensor]
-    similarity: list[Tensor]
-    alignment: list[Tensor]
+    judged: Judged
     runs: list[RunTrace]
     calls: float
 
     @property
+    def samples(self) -> Tensor:
+        """[captions, seeds, 3, 16, 16] in [-1, 1]."""
+        return self.judged.samples
+
+    @property
     def copy_rate(self) -> float:
-        return (torch.cat(self.similarity) > COPY_SIMILARITY).float().mean().item()
+        return float(self.judged.copied.mean())
 
     @property
     def mean_similarity(self) -> float:
-        return torch.cat(self.similarity).mean().item()
+        return float(self.judged.similarity.mean())
 
     @property
     def mean_alignment(self) -> float:
-        return torch.cat(self.alignment).mean().item()
+        return float(self.judged.alignment.mean())
 
     @property
     def first_norms(self) -> Tensor:
         """[pictures] guidance norm of the first step, in RMS: what the gate compares with its threshold."""
-        return torch.cat([rms(run.quantity("guidance_norm")[0], run.elements) for run in self.runs])
+        return torch.cat([rms(run.series["guidance_norm"][0], run.elements) for run in self.runs])
 
     @property
     def transition_steps(self) -> Tensor:
         """Of the pictures that were not gated; -1 where CFG never began to act."""
         return torch.cat([run.transition_step[~run.gated] for run in self.runs])
-
-
-def encode(clip, prompt: str) -> list:
-    """The conditioning of a prompt, as the stock CLIP Text Encode node makes it."""
-    return clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
 
 
 def count_calls(model) -> tuple[object, Callable[[], int]]:
@@ -101,28 +98,20 @@ def count_calls(model) -> tuple[object, Callable[[], int]]:
     return counted, lambda: calls
 
 
-def measure(captions: Sequence[str], seeds: int, variant: str = "eps", tick=lambda: None, **widgets) -> Measurement:
-    """Sample `seeds` pictures of every caption with KSampler (Basin Escape); `widgets` override WIDGETS."""
-    model, clip, *_ = NODES["LoadMemorizationTestbed"]().load(variant)
-    model, calls = count_calls(model)
-    results = Measurement([], [], [], [], 0.0)
+def measure(
+    captions: Sequence[str], seeds: int, steps: int = 50, skip_unused_pass: bool = False, tick=lambda: None, **settings
+) -> Measurement:
+    """Sample `seeds` pictures of every caption, as KSampler does with the caption's number as the seed.
+
+    settings  override SETTINGS
+    """
+    bed, method = testbed("closed form eps"), guided("", Settings(**{**SETTINGS, **settings}), skip_unused_pass)
+    pictures, runs, calls = [], [], 0
     for seed, caption in enumerate(captions):
-        latent, trace = NODES["BasinEscapeKSampler"]().sample(
-            model=model,
-            seed=seed,
-            positive=encode(clip, caption),
-            negative=encode(clip, ""),
-            latent_image={"samples": torch.zeros(seeds, 3, 16, 16)},
-            **{**WIDGETS, **widgets},
-        )
-        samples = latent["samples"]
-        references = MEMORIZED
-        if caption in MEMORIZED_CAPTIONS:
-            references = MEMORIZED[MEMORIZED_CAPTIONS.index(caption), None]
-        results.samples.append(samples)
-        results.similarity.append(torch.stack([similarity(samples, image) for image in references]).amax(0))
-        results.alignment.append(alignment(samples, caption, PICTURES))
-        results.runs += trace.runs
+        noise = comfy.sample.prepare_noise(torch.zeros(seeds, *bed.latent_shape), seed)
+        samples, trace, spent = sample(method, bed, caption, noise, [seed] * seeds, Sampling(steps=steps))
+        pictures.append(samples)
+        runs += trace.runs
+        calls += spent.calls
         tick()
-    results.calls = calls() / (seeds * len(captions))
-    return results
+    return Measurement(judge(bed, captions, pictures), runs, calls / (seeds * len(captions)))

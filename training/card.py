@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..benchmarks.paper.statistics import auc, diversity
+from ..benchmarks.statistics import auc, diversity
 from ..testbed.captions import MEMORIZED_PAIRS
 from ..testbed.learned_judge import COPY_SIMILARITY, alignment, attributes, similarity
 from ..testbed.learned_pictures import render

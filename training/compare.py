@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..benchmarks.paper.statistics import auc
+from ..benchmarks.statistics import auc
 from ..testbed.learned_judge import COPY_SIMILARITY
 from .card import CFGS, SEEDS, STEPS, after_oracle, exits, followed, quantiles, share
 from .transitions import HELD_OUT, TUNING, Half, Learned

@@ -10,8 +10,10 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ..benchmarks.measure import MEMORIZED_CAPTIONS, ORDINARY_CAPTIONS
-from ..testbed.captions import SHAPES
+from ..benchmarks.halves import LEARNED_HELD_OUT as HELD_OUT
+from ..benchmarks.halves import LEARNED_TUNING as TUNING
+from ..benchmarks.halves import Captions as Half
+from ..testbed.captions import MEMORIZED_CAPTIONS
 from ..testbed.denoiser import SCALE
 from ..testbed.learned_judge import COPY_SIMILARITY, similarity
 from ..testbed.learned_loader import WEIGHTS, load_learned
@@ -20,23 +22,6 @@ from ..testbed.learned_pictures import memorized_pictures
 __all__ = ["HELD_OUT", "MEMORIZED", "TUNING", "WEIGHTS", "Half", "Learned", "Samples", "Transitions"]
 
 MEMORIZED = dict(zip(MEMORIZED_CAPTIONS, memorized_pictures(), strict=True))
-
-
-@dataclass(frozen=True)
-class Half:
-    """Captions that no choice was made on, or that every choice was made on. All colours and shapes occur in both."""
-
-    memorized: Sequence[str]
-    ordinary: Sequence[str]
-
-
-def _ordinary(parity: int) -> list[str]:
-    places = [divmod(index, len(SHAPES)) for index in range(len(ORDINARY_CAPTIONS))]
-    return [caption for caption, place in zip(ORDINARY_CAPTIONS, places, strict=True) if sum(place) % 2 == parity]
-
-
-TUNING = Half(MEMORIZED_CAPTIONS[:8], _ordinary(0))
-HELD_OUT = Half(MEMORIZED_CAPTIONS[8:], _ordinary(1))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from ...samplers.guidance import before_transition, norm, select
 from ...samplers.run import Run
 from ...samplers.settings import Settings
-from ..measure import GuidanceTrace
+from ...samplers.trace import GuidanceTrace
 from .sampling import CFG, DYNAMIC, OPPOSITE, STATIC
 
 LATENTS = [
@@ -68,8 +68,8 @@ def bytes_of_trace() -> dict[str, float]:
     """Of a trace per sample and step, in memory and as JSON."""
     batch, steps = 16, 50
     trace = GuidanceTrace([hook(DYNAMIC, (batch, 4, 8, 8), steps)[1].trace])
-    in_memory = sum(values.numel() * values.element_size() for values in trace.runs[0].series.values())
-    sizes = {"memory": in_memory, "JSON": len(trace.to_json())}
+    series = trace.runs[0].series.values()
+    sizes = {"memory": sum(s.numel() * s.element_size() for s in series), "JSON": len(trace.to_json())}
     return {name: size / (batch * steps) for name, size in sizes.items()}
 
 

@@ -16,7 +16,7 @@ import time
 import torch
 
 from ...tools.pack import ROOT
-from ..measure import MEMORIZED_CAPTIONS, NODES, encode
+from ..testbeds import testbed
 from .fresh_process import import_cost, peak_memory
 from .hook import bytes_of_trace, hooks, waits
 from .sampling import ON_UNET, VARIANTS, compare
@@ -92,8 +92,8 @@ def main() -> None:
     if torch.cuda.is_available():
         results["waits for the GPU per call"] = print_rows("Waits for the GPU", ["per call"], waits(), "")
 
-    model, clip, *_ = NODES["LoadMemorizationTestbed"]().load("eps")
-    conds = encode(clip, MEMORIZED_CAPTIONS[0]), encode(clip, "")
+    bed = testbed("closed form eps")
+    model, conds = bed.model, (bed.encode(bed.captions[0]), bed.encode(""))
     calls = {"one call": testbed_calls(model, conds[0][0][0])}
     results["testbed, milliseconds"] = print_rows("The testbed's model", [f"batch {b}" for b in BATCHES], calls, "ms")
     runs = compare(list(VARIANTS), model, conds, *TESTBED)

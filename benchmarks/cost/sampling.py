@@ -1,17 +1,17 @@
 """The ways to sample that `make bench` compares, and the time and the predictions that each takes."""
 
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import comfy.samplers
 import torch
 from tqdm import tqdm
 
-from ...samplers.host.guider import BasinEscapeCFGGuider
-from ...samplers.host.patch import patch_model
 from ...samplers.settings import Settings
-from ...samplers.trace import GuidanceTrace
+from ..harness import schedule
 from ..measure import count_calls
+from ..methods import PLAIN, Method, Setup, guided, patched, stock
 
 CFG = 7.5
 DYNAMIC, STATIC = Settings(), Settings("static")
@@ -25,33 +25,21 @@ class Everything:
         return True
 
     def __call__(self, run, ended: bool) -> None:
-        self.sent = run.quantity("guidance_norm").tolist()
+        self.sent = run.series["guidance_norm"].tolist()
 
 
-def stock(model):
-    return comfy.samplers.CFGGuider(model)
-
-
-def patched(settings: Settings, listener: Everything | None = None):
-    return lambda model: stock(patch_model(model, settings, GuidanceTrace(listener=listener)))
-
-
-def guider(settings: Settings, skip: bool = False):
-    return lambda model: BasinEscapeCFGGuider(model, settings, GuidanceTrace(), skip)
-
-
-VARIANTS = {
-    "stock CFGGuider": stock,
-    "off (patch)": patched(Settings("off")),
-    "dynamic (patch)": patched(DYNAMIC),
-    "dynamic (patch), a page listens": patched(DYNAMIC, Everything()),
-    "dynamic (guider)": guider(DYNAMIC),
-    "dynamic, opposite guidance (guider)": guider(OPPOSITE),
-    "escape (guider)": guider(Settings("escape")),
-    "static (patch)": patched(STATIC),
-    "static (guider)": guider(STATIC),
-    "static, unused pass skipped (guider)": guider(STATIC, skip=True),
-}
+METHODS = [
+    replace(PLAIN, name="stock CFGGuider"),
+    patched("off (patch)", Settings("off")),
+    patched("dynamic (patch)", DYNAMIC),
+    patched("dynamic (patch), a page listens", DYNAMIC, Everything()),
+    guided("dynamic (guider)", DYNAMIC),
+    guided("dynamic, opposite guidance (guider)", OPPOSITE),
+    guided("escape (guider)", Settings("escape")),
+    patched("static (patch)", STATIC),
+    guided("static (guider)", STATIC),
+    guided("static, unused pass skipped (guider)", STATIC, skip_unused_pass=True),
+]
 ON_UNET = [
     "stock CFGGuider",
     "dynamic (patch)",
@@ -63,20 +51,21 @@ ON_UNET = [
 try:
     from comfy_extras.nodes_custom_sampler import CFGOverride
 
-    VARIANTS["static by core's CFGOverride"] = lambda model: stock(CFGOverride.execute(model, 0.0, 0.0, 0.5).args[0])
+    core = lambda s: replace(s, model=CFGOverride.execute(s.model, 0.0, 0.0, 0.5).args[0])  # noqa: E731
+    METHODS.append(Method("static by core's CFGOverride", core))
     ON_UNET.append("static by core's CFGOverride")
 except ImportError:
     pass  # this ComfyUI has none
+VARIANTS = {method.name: method for method in METHODS}
 
 
-def sampling(build, model, conds, steps: int, shape: tuple):
-    """A function that samples once with the guider that `build` makes: the seconds of every step, and of the end."""
-    chosen = build(model)
-    chosen.set_conds(*conds)
-    chosen.set_cfg(CFG)
-    sigmas = comfy.samplers.KSampler(model, steps, "cpu", "euler", "normal").sigmas
-    latent, euler = torch.zeros(shape), comfy.samplers.sampler_object("euler")
+def sampling(method: Method, model, conds, steps: int, shape: tuple):
+    """A function that samples once with this method: the seconds of every step, and of the end."""
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    positive, negative = conds
+    sigmas = schedule(model, "euler", steps)
+    setup = method.change(Setup(model, positive, negative, noise, [0], sigmas, CFG, stock))
+    guider, latent, euler = setup.guider(setup), torch.zeros(shape), comfy.samplers.sampler_object("euler")
 
     def run() -> list[float]:
         marks = [time.perf_counter()]
@@ -84,7 +73,7 @@ def sampling(build, model, conds, steps: int, shape: tuple):
         def mark(*args) -> None:
             marks.append(time.perf_counter())
 
-        chosen.sample(noise, latent, euler, sigmas, callback=mark, disable_pbar=True, seed=0)
+        guider.sample(setup.noise, latent, euler, setup.sigmas, callback=mark, disable_pbar=True, seed=0)
         mark()
         return [after - before for before, after in pairwise(marks)]
 

@@ -8,9 +8,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from .. import cache
+from ..harness import start_noise
+from ..testbeds import testbed
 from . import sweep as sweeping
 from .sweep import Condition
-from .testbeds import testbed
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def compute(job: Job) -> None:
     if job.circle:
         noise, seeds = sweeping.noise_circle(shape, job.seeds, job.circle), seeds[:1] * job.circle
     else:
-        noise = sweeping.start_noise(shape, job.seeds)
+        noise = start_noise(shape, job.seeds)
     cache.keep(job.path, sweeping.sweep(job.condition, job.caption, noise, seeds))
 
 

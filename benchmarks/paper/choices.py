@@ -1,9 +1,11 @@
 """What defaults are chosen on: the deadline and what is followed before the transition, on the tuning half."""
 
+from functools import partial
+
+from ..statistics import mean
 from .methods import BEFORE, NO_DEADLINE, method
 from .plan import Size, choice_jobs
-from .statistics import interval, mean
-from .table import Outcome, outcome
+from .table import outcome
 
 RULES = ("dynamic", "escape")
 DEADLINES = (0.6, 0.7, 0.8, NO_DEADLINE)
@@ -20,13 +22,9 @@ def choice_row(name: str, before: str, rule: str, limit: float, size: Size) -> d
         "alignment of ordinary": (ordinary, lambda r, i: mean(r.alignment.ravel()[i])),
     }
     row: dict = {"before": before, "rule": rule, "deadline": limit if limit < NO_DEADLINE else "none"}
-    return row | {key: with_interval(measure, result, size) for key, (result, measure) in measures.items()}
-
-
-def with_interval(measure, result: Outcome, size: Size) -> tuple[float, float, float]:
-    captions, starts = result.step.shape
-    drawn = lambda index: measure(result, index)  # noqa: E731
-    return drawn(slice(None)), *interval(drawn, captions, starts, size.resamples)
+    for key, (result, measure) in measures.items():
+        row[key] = result.figure(partial(measure, result), size.resamples)
+    return row
 
 
 def deadline_rows(name: str, size: Size) -> list[dict]:

@@ -1,43 +1,37 @@
-"""Model calls and time per image of the sampler node, beside plain CFG. Times are this machine's; nothing else is."""
+"""Model calls and time per image, beside plain CFG. Times are this machine's; nothing else is."""
 
 import statistics
-import time
 
-import torch
-
-from ..measure import NODES, WIDGETS, count_calls
+from ...samplers.settings import Settings
+from ..harness import Sampling, sample, start_noise
+from ..methods import guided
+from ..testbeds import testbed
+from .methods import method
 from .plan import Size, captions
-from .testbeds import conditioning, testbed
 
 ROUNDS = 5
-SETTINGS = {
-    "no mitigation": {"transition": "off"},
-    "static t = 500": {"transition": "static"},
-    "static t = 500, unused pass skipped": {"transition": "static", "skip_unused_pass": True},
-    "dynamic": {"transition": "dynamic"},
-    "escape": {"transition": "escape"},
-    "opposite 2 + escape": {"transition": "escape", "before_transition": "opposite guidance"},
-}
+STATIC = Settings("static")
+METHODS = [
+    guided("no mitigation", Settings("off")),
+    guided("static t = 500", STATIC),
+    guided("static t = 500, unused pass skipped", STATIC, skip_unused_pass=True),
+    guided("dynamic", Settings("dynamic")),
+    guided("escape", Settings("escape")),
+    guided("opposite 2 + escape", method("", "opposite 2", "escape").settings),
+]
 
 
 def cost_rows(name: str, size: Size) -> list[dict]:
     """One image of the first held-out memorized caption; medians of interleaved rounds."""
-    bed = testbed(name)
-    prompt = {
-        "positive": conditioning(bed, captions(name, "memorized", size)[0]),
-        "negative": conditioning(bed, ""),
-        "latent_image": {"samples": torch.zeros(1, *bed.latent_shape)},
-    }
+    bed, caption = testbed(name), captions(name, "memorized", size)[0]
     calls: dict[str, int] = {}
-    seconds: dict[str, list[float]] = {setting: [] for setting in SETTINGS}
+    seconds: dict[str, list[float]] = {chosen.name: [] for chosen in METHODS}
     for seed in range(1 + ROUNDS):  # the first one warms up
-        for setting, widgets in SETTINGS.items():
-            model, count = count_calls(bed.model)
-            started = time.perf_counter()
-            inputs = {**WIDGETS, "steps": size.steps, "seed": seed, "model": model, **prompt, **widgets}
-            NODES["BasinEscapeKSampler"]().sample(**inputs)
-            seconds[setting].append(time.perf_counter() - started)
-            calls[setting] = count()
+        noise = start_noise(bed.latent_shape, [seed])
+        for chosen in METHODS:
+            _, _, spent = sample(chosen, bed, caption, noise, [seed], Sampling(steps=size.steps))
+            seconds[chosen.name].append(spent.seconds)
+            calls[chosen.name] = spent.calls
     times = {setting: statistics.median(values[1:]) for setting, values in seconds.items()}
     plain = times["no mitigation"]
     return [

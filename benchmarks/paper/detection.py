@@ -4,23 +4,19 @@ import functools
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-import comfy.samplers
 import numpy as np
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from ...samplers.guidance import rms
-from ...samplers.host.guider import BasinEscapeCFGGuider
 from ...samplers.settings import Settings
-from ...samplers.trace import QUANTITIES, GuidanceTrace
 from .. import cache
-from .plan import Size, captions, seeds
-from .statistics import auc, interval_of_two, tpr_at_fpr
-from .sweep import start_noise
-from .testbeds import conditioning, testbed
+from ..harness import Sampling, sample, start_noise
+from ..methods import guided
+from ..statistics import auc, interval_of_two, tpr_at_fpr
+from ..testbeds import testbed
+from .plan import Size, captions
 
-CFG = 7.5
 SEEDS = 16
 VERSION = 1  # of what is recorded
 UNITS = {
@@ -50,17 +46,11 @@ def record(curve: Curve) -> None:
     if curve.path.exists():
         return
     bed = testbed(curve.testbed)
-    guider = BasinEscapeCFGGuider(bed.model, Settings("off"), GuidanceTrace())
-    guider.set_conds(conditioning(bed, curve.caption), conditioning(bed, ""))
-    guider.set_cfg(CFG)
-    noise = start_noise(bed.latent_shape, curve.seeds)
-    sigmas = comfy.samplers.KSampler(bed.model, curve.steps, noise.device, "euler", "normal", 1.0).sigmas
-    sampler = comfy.samplers.sampler_object("euler")
-    guider.sample(noise, torch.zeros_like(noise), sampler, sigmas, disable_pbar=True, seed=0)
-    run = guider.trace.runs[0]
-    series = {name: run.quantity(name) for name in QUANTITIES}
-    in_rms = {name: rms(values, run.elements) for name, values in series.items() if name.endswith("norm")}
-    cache.keep(curve.path, series | in_rms)
+    noise, sampling = start_noise(bed.latent_shape, curve.seeds), Sampling(steps=curve.steps)
+    _, trace, _ = sample(guided("off", Settings("off")), bed, curve.caption, noise, curve.seeds, sampling)
+    run = trace.runs[0]
+    in_rms = {name: rms(values, run.elements) for name, values in run.series.items() if name.endswith("norm")}
+    cache.keep(curve.path, run.series | in_rms)
 
 
 @functools.cache
@@ -73,7 +63,7 @@ def recorded(curve: Curve) -> dict[str, Tensor]:
 def curves(name: str, kind: str, half: str, steps: int, size: Size) -> list[Curve]:
     """Of every caption of a kind ("memorized", "ordinary") in a half ("tuning", "held_out")."""
     number = SEEDS if size.variations else 2
-    return [Curve(name, c, steps, seeds(name, c, number)) for c in captions(name, kind, size, half)]
+    return [Curve(name, c, steps, testbed(name).seeds(c, number)) for c in captions(name, kind, size, half)]
 
 
 def scores(name: str, kind: str, half: str, steps: int, size: Size, unit: str = "guidance norm (RMS)") -> np.ndarray:

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ...samplers.guidance import norm
 from ...samplers.schedule import TimestepScale
+from ..testbeds import testbed
 from .cache import Job
 from .oracle import loaded
-from .testbeds import testbed
 
 
 def new(rows: int, columns: int, width: float, height: float, **options) -> tuple[Figure, Any]:

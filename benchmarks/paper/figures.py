@@ -4,20 +4,20 @@ from pathlib import Path
 
 import numpy as np
 
+from ..testbeds import testbed
 from .cache import Job
 from .detection import curves, recorded
 from .drawing import new, norms, over_time, save, show, timesteps
 from .methods import oracle
 from .oracle import RULES, loaded
-from .plan import Size, captions, condition, main_jobs, seeds
-from .testbeds import testbed
+from .plan import Size, captions, condition, main_jobs
 
 CIRCLE = 24
 
 
 def circle_job(name: str, size: Size) -> Job:
     caption = captions(name, "memorized", size)[0]
-    return Job(condition(name, "zero", size), caption, seeds(name, caption, 2), CIRCLE)
+    return Job(condition(name, "zero", size), caption, testbed(name).seeds(caption, 2), CIRCLE)
 
 
 def figure_1(name: str, size: Size, folder: Path) -> None:

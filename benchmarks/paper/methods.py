@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ...samplers.guidance import CONDITIONAL, OPPOSITE, ZERO
 from ...samplers.run import Run
-from ...samplers.settings import Settings
+from ...samplers.settings import CONDITIONAL, OPPOSITE, ZERO, Settings
+from ..testbeds import testbed
 from .sweep import Condition
-from .testbeds import testbed
 
 NO_DEADLINE = 1.0
 STATIC_TIMESTEPS = (900, 800, 700, 600, 500, 400)
@@ -27,28 +26,24 @@ MAIN_BEFORES = ("zero", "opposite 2", "opposite 7.5", "conditional")  # of the m
 
 
 @dataclass(frozen=True)
-class Method:
+class SweptMethod:
     """A row of the tables: what is followed before the transition (a key of BEFORE), and the pack's settings."""
 
     name: str
     before: str
     settings: Settings
 
-    def condition(self, base: Condition) -> Condition:
-        before, scale = BEFORE[self.before]
-        return replace(base, before=before, opposite_scale=scale)
 
-
-def method(name: str, before: str, transition: str, **widgets) -> Method:
+def method(name: str, before: str, transition: str, **widgets) -> SweptMethod:
     choice, scale = BEFORE[before]
-    return Method(name, before, Settings(transition, choice, scale, **widgets))
+    return SweptMethod(name, before, Settings(transition, choice, scale, **widgets))
 
 
-def static(before: str, t: int) -> Method:
+def static(before: str, t: int) -> SweptMethod:
     return method(f"{before} + static t = {t}", before, "static", static_percent=1 - t / 1000)
 
 
-def methods(gate: float) -> list[Method]:
+def methods(gate: float) -> list[SweptMethod]:
     """The rows of the main table; `gate` is the memorization threshold of the gated ones, in RMS."""
     rows = [method("no mitigation", "zero", "off")]
     rows += [replace(static("zero", t), name=f"static t = {t}") for t in STATIC_TIMESTEPS]

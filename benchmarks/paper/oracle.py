@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ...samplers.guidance import norm, pull
 from ...samplers.settings import DYNAMIC, ESCAPE
+from ..statistics import mean, with_interval
 from .cache import Job, swept
 from .methods import NO_DEADLINE, at, method, oracle, transition_step
 from .plan import Size, main_jobs, other_jobs, other_models, variations
-from .statistics import interval, mean
 from .sweep import Condition
 
 loaded = cache(swept)
@@ -109,11 +109,10 @@ def error_rows(name: str, size: Size) -> list[dict]:
     rows = []
     for label, found in {**tables, "all": every}.items():
         for rule, table in found.items():
-            captions, starts = table["step"].shape
             flat = {key: values.ravel() for key, values in table.items()}
-            row: dict = {"condition": label, "rule": rule, "starts": captions * starts, "oracle": mean(flat["oracle"])}
+            row: dict = {"condition": label, "rule": rule, "starts": len(flat["step"]), "oracle": mean(flat["oracle"])}
             for measure, compute in MEASURES.items():
                 drawn = lambda index, f=compute, flat=flat: f({key: values[index] for key, values in flat.items()})  # noqa: E731
-                row[measure] = (compute(flat), *interval(drawn, captions, starts, size.resamples))
+                row[measure] = with_interval(drawn, table["step"].shape, size.resamples)
             rows.append(row)
     return rows

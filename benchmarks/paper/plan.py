@@ -1,13 +1,13 @@
 """Which sweeps the tables and figures are made of, the most important first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ..testbeds import SCENARIO_PROMPTS, testbed
 from .cache import Job
 from .methods import BEFORE, MAIN_BEFORES
 from .sweep import Condition
-from .testbeds import SCENARIO_PROMPTS, testbed
 
-FIRST_SEED = 1000
 SCENARIO_BEFORES = ("zero", "opposite 2", "conditional")
 
 
@@ -59,14 +59,6 @@ QUICK = Size(
 )
 
 
-def seeds(name: str, caption: str, number: int) -> range:
-    """Start noises of a caption: no two captions of a testbed share one."""
-    bed = testbed(name)
-    every = [*bed.tuning.memorized, *bed.held_out.memorized, *bed.tuning.ordinary, *bed.held_out.ordinary]
-    first = FIRST_SEED + 100 * every.index(caption)
-    return range(first, first + number)
-
-
 def condition(name: str, before: str, size: Size, **changes) -> Condition:
     choice, scale = BEFORE[before]
     return replace(Condition(name, choice, scale, steps=size.steps), **changes)
@@ -86,7 +78,7 @@ def variations(name: str, size: Size) -> dict[str, Condition]:
     return {label: condition(name, "zero", size, **change) for label, change in changes.items()}
 
 
-def captions(name: str, kind: str, size: Size, half: str = "held_out") -> tuple[str, ...]:
+def captions(name: str, kind: str, size: Size, half: str = "held_out") -> Sequence[str]:
     """The captions of a kind ("memorized", "ordinary") and a half ("held_out", "tuning")."""
     chosen = getattr(getattr(testbed(name), half), kind)
     return chosen[: size.captions] if kind == "memorized" else chosen[: size.captions * 3 // 2]
@@ -114,8 +106,8 @@ def other_jobs(chosen: Condition, size: Size) -> list[Job]:
 
 def jobs_of(chosen: Condition, kind: str, half: str, number: int, size: Size) -> list[Job]:
     """`number` starts of every caption."""
-    name = chosen.testbed
-    return [Job(chosen, caption, seeds(name, caption, number)) for caption in captions(name, kind, size, half)]
+    bed, chosen_captions = testbed(chosen.testbed), captions(chosen.testbed, kind, size, half)
+    return [Job(chosen, caption, bed.seeds(caption, number)) for caption in chosen_captions]
 
 
 def other_models(name: str, size: Size) -> dict[str, Condition]:

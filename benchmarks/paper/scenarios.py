@@ -6,19 +6,20 @@ import numpy as np
 import torch
 
 from ...samplers.guidance import rms
+from ...testbed.captions import MEMORIZED_CAPTIONS
 from ...testbed.scenarios import COPIES
+from ..statistics import mean
+from ..testbeds import testbed
 from .drawing import new, norms, over_time, save, timesteps
-from .methods import NO_DEADLINE, Method, method, oracle, static
+from .methods import NO_DEADLINE, SweptMethod, method, oracle, static
 from .oracle import distance, loaded
 from .plan import SCENARIO_BEFORES, Size, scenario_jobs
-from .statistics import interval, mean
 from .table import outcome, row
-from .testbeds import MEMORIZED_CAPTIONS, testbed
 
 STATIC_TIMESTEPS = (700, 600, 500)  # of the paper's Tables 1 and 2
 
 
-def scenario_methods() -> list[Method]:
+def scenario_methods() -> list[SweptMethod]:
     rows = [method("no mitigation", "zero", "off")]
     rows += [static(before, t) for before in ("zero", "opposite 2") for t in STATIC_TIMESTEPS]
     for before in SCENARIO_BEFORES:
@@ -34,11 +35,9 @@ def scenario_rows(name: str, size: Size) -> list[dict]:
     for chosen in scenario_methods():
         jobs = scenario_jobs(name, chosen.before, size)
         result = outcome(jobs, chosen)
-        found = row(name, "memorized", chosen.name, result, size, tuple(job.caption for job in jobs))
+        found = row(name, "memorized", chosen.name, result, size, [job.caption for job in jobs])
         any_copy = (bed.nearest(result.samples.flatten(0, 1), bed.memorized) > bed.copy_threshold).numpy()
-        shape: tuple[int, int] = (len(result.step), len(result.step[0]))
-        drawn = lambda index, values=any_copy: mean(values[index])  # noqa: E731
-        found["copied any"] = (mean(any_copy), *interval(drawn, *shape, size.resamples))
+        found["copied any"] = result.figure(lambda i, values=any_copy: mean(values[i]), size.resamples)
         rows.append(found)
     return rows
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import comfy.samplers
 import torch
-from comfy.k_diffusion.sampling import BrownianTreeNoiseSampler
 from torch import Tensor
 
-from ...samplers.guidance import BEFORE_TRANSITION, ZERO, per_sample
+from ...samplers.guidance import BEFORE_TRANSITION, per_sample
 from ...samplers.schedule import Observations
-from .testbeds import conditioning, testbed
+from ...samplers.settings import ZERO
+from ..harness import noise_on_the_way, sampler_of, schedule, start_noise
+from ..testbeds import testbed
 
 VERSION = 1  # of what a sweep gives: another one throws away the sweeps on disk
-STOCHASTIC = {"euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm"}
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,11 @@ class Condition:
     cfg: float = 7.5
 
 
-def start_noise(shape: tuple[int, ...], seeds: range) -> Tensor:
-    """The start noises that KSampler makes of these seeds with batch size 1: [seeds, *shape]."""
-    return torch.stack([torch.randn(shape, generator=torch.manual_seed(seed)) for seed in seeds])
-
-
 def noise_circle(shape: tuple[int, ...], seeds: range, points: int) -> Tensor:
     """Start noises on the circle through those of two seeds, all as probable as these: [points, *shape]."""
     first, second = start_noise(shape, seeds)
     angle = torch.linspace(0, 2 * torch.pi, points + 1)[:-1].view(-1, 1, 1, 1)
     return angle.cos() * first + angle.sin() * second
-
-
-def noise_on_the_way(x: Tensor, sigmas: Tensor, seeds: list[int], copies: int) -> Any:
-    """A stochastic sampler's own noise: of every seed by itself, and the same for all copies of a start."""
-    low, high = sigmas[sigmas > 0].min(), sigmas.max()
-    trees = [BrownianTreeNoiseSampler(x[:1], low, high, seed=seed, cpu=True) for seed in seeds]
-    return lambda *levels: torch.cat([tree(*levels) for tree in trees]).repeat_interleave(copies, 0)
 
 
 def equal_rows_once(apply_model: Any, args: dict) -> Tensor:
@@ -89,19 +77,18 @@ def sweep(condition: Condition, caption: str, noise: Tensor, seeds: list[int]) -
     Returns samples [starts, steps + 1, *shape]: picture k is under CFG from step k on, the last one never; and of that
     one sigma [steps] and x, cond, uncond [steps, starts, *shape]: the noisy input and its two denoised predictions.
     """
-    bed, name = testbed(condition.testbed), condition.sampler
-    sigmas = comfy.samplers.KSampler(bed.model, condition.steps, noise.device, name, "normal", 1.0).sigmas
+    bed = testbed(condition.testbed)
+    sigmas = schedule(bed.model, condition.sampler, condition.steps)
     copies = condition.steps + 1
     recorder = Recorder(condition, len(noise), sigmas)
     model = bed.model.clone()
     model.set_model_unet_function_wrapper(equal_rows_once)
     model.set_model_sampler_post_cfg_function(recorder, disable_cfg1_optimization=True)
     guider = comfy.samplers.CFGGuider(model)
-    guider.set_conds(conditioning(bed, caption), conditioning(bed, ""))
+    guider.set_conds(bed.encode(caption), bed.encode(""))
     guider.set_cfg(condition.cfg)
     x = noise.repeat_interleave(copies, 0)
-    options = {"noise_sampler": noise_on_the_way(x, sigmas, seeds, copies)} if name in STOCHASTIC else {}
-    sampler = comfy.samplers.ksampler(name, options)
+    sampler = sampler_of(condition.sampler, lambda: noise_on_the_way(x, sigmas, seeds, copies))
     samples = guider.sample(x, torch.zeros_like(x), sampler, sigmas, disable_pbar=True, seed=0)
     seen = {name: torch.stack(tensors) for name, tensors in recorder.seen.items()}
     return {"samples": samples.unflatten(0, (-1, copies)), "sigma": torch.tensor(recorder.sigma), **seen}

@@ -6,16 +6,17 @@ import math
 import numpy as np
 import pytest
 import torch
-from basin_escape.benchmarks import cache
+from basin_escape.benchmarks import cache, testbeds
+from basin_escape.benchmarks.harness import start_noise
 from basin_escape.benchmarks.measure import measure
-from basin_escape.benchmarks.paper import plan, testbeds
+from basin_escape.benchmarks.paper import plan
 from basin_escape.benchmarks.paper import sweep as sweeping
 from basin_escape.benchmarks.paper.cache import Job, swept
 from basin_escape.benchmarks.paper.methods import at, method, oracle, transition_step
 from basin_escape.benchmarks.paper.oracle import first
 from basin_escape.benchmarks.paper.report import report
-from basin_escape.benchmarks.paper.statistics import auc, frechet_distance, interval, jackknife, moments, tpr_at_fpr
-from basin_escape.benchmarks.paper.sweep import Condition, noise_circle, start_noise, sweep
+from basin_escape.benchmarks.paper.sweep import Condition, noise_circle, sweep
+from basin_escape.benchmarks.statistics import auc, frechet_distance, interval, jackknife, moments, tpr_at_fpr
 
 NAME, STEPS = "closed form eps", 10
 CAPTION = testbeds.testbed(NAME).held_out.memorized[0]

@@ -21,6 +21,14 @@ def interval(
     return _middle([statistic(draw) for draw in _draws(captions, starts)[:resamples]])
 
 
+def with_interval(
+    statistic: Callable[[np.ndarray], float], shape: tuple[int, ...], resamples: int
+) -> tuple[float, float, float]:
+    """The statistic of a whole table of this shape, and its interval: (value, low, high)."""
+    captions, starts = shape
+    return statistic(np.arange(captions * starts)), *interval(statistic, captions, starts, resamples)
+
+
 def interval_of_two(
     statistic: Callable[[np.ndarray, np.ndarray], float], one: np.ndarray, other: np.ndarray, resamples: int
 ) -> tuple[float, float]:

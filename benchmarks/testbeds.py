@@ -1,10 +1,6 @@
-"""What the measurements need to know of a memorizing model, the same for every testbed.
-
-Captions come in two halves: rules and defaults are chosen on `tuning`, and reported on `held_out`.
-"""
+"""What the measurements need to know of a memorizing model, the same for every testbed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -12,45 +8,50 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...testbed import learned_judge
-from ...testbed.captions import COLOURS, SHAPES, TITLES, words
-from ...testbed.judge import COPY_SIMILARITY, alignment, similarity
-from ...testbed.learned_pictures import memorized_pictures, render
-from ...testbed.scenarios import SCENARIOS
-from ...tools.pack import ROOT
-from ...training import transitions as learned
-from ..measure import MEMORIZED, MEMORIZED_CAPTIONS, NODES, ORDINARY_CAPTIONS, PICTURES, encode
+from ..nodes import NODE_CLASS_MAPPINGS as NODES
+from ..testbed import learned_judge
+from ..testbed.captions import MEMORIZED_CAPTIONS, SHAPES, TITLES
+from ..testbed.distribution import render_pictures
+from ..testbed.judge import COPY_SIMILARITY, alignment, similarity
+from ..testbed.learned_pictures import memorized_pictures, render
+from ..testbed.scenarios import SCENARIOS
+from ..tools.pack import ROOT
+from .halves import HELD_OUT, LEARNED_HELD_OUT, LEARNED_TUNING, TUNING, Captions, attributes
+
+PICTURES = render_pictures()
+MEMORIZED = PICTURES.means[: len(MEMORIZED_CAPTIONS)]
+FIRST_SEED = 1000
 
 
-@dataclass(frozen=True)
-class Captions:
-    memorized: tuple[str, ...]
-    ordinary: tuple[str, ...]
-
-
-def half(remainder: int) -> Captions:
-    """Every second memorized caption, and a chessboard of colours and shapes."""
-    ordinary = [c for i, c in enumerate(ORDINARY_CAPTIONS) if sum(divmod(i, len(SHAPES))) % 2 == remainder]
-    return Captions(MEMORIZED_CAPTIONS[remainder::2], tuple(ordinary))
-
-
-def attributes(captions: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Indices of the colour and the shape that each caption names."""
-    return [(COLOURS.index(colour), SHAPES.index(shape)) for *_, colour, shape in map(words, captions)]
+def encode(clip: Any, prompt: str) -> list:
+    """The conditioning of a prompt, as the stock CLIP Text Encode node makes it."""
+    return clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
 
 
 class ClosedForm:
-    """The exact denoiser, as eps-, v- or flow model."""
+    """The exact denoiser, as eps-, v- or flow model.
+
+    files  all that the model is made of, for names of results on disk
+    """
 
     latent_shape = (3, 16, 16)
     copy_threshold = COPY_SIMILARITY
-    tuning, held_out = half(0), half(1)
+    tuning, held_out = TUNING, HELD_OUT
     pictures = PICTURES
     memorized, captions = MEMORIZED, MEMORIZED_CAPTIONS  # in the same order
     files = [ROOT / "testbed" / name for name in ("captions.py", "denoiser.py", "distribution.py", "prior.py")]
 
     def __init__(self, variant: str):
         self.model, self.clip, self.vae, *_ = NODES["LoadMemorizationTestbed"]().load(variant)
+
+    def encode(self, caption: str) -> list:
+        return encode(self.clip, caption)
+
+    def seeds(self, caption: str, number: int) -> range:
+        """Of a caption's start noises: no two captions of a testbed share one. ValueError for one in no half."""
+        halves = (self.tuning.memorized, self.held_out.memorized, self.tuning.ordinary, self.held_out.ordinary)
+        first = FIRST_SEED + 100 * [name for captions in halves for name in captions].index(caption)
+        return range(first, first + number)
 
     def image(self, caption: str) -> Tensor:
         """The memorized image of a caption: [3, 16, 16]."""
@@ -68,7 +69,7 @@ class ClosedForm:
         """Share of colour and shape that is right: [n, ...] -> [n]."""
         return alignment(samples, caption, self.pictures)
 
-    def real(self, captions: tuple[str, ...]) -> Tensor:
+    def real(self, captions: Sequence[str]) -> Tensor:
         """Ordinary training pictures with the attributes of these captions, to measure the Frechet distance to."""
         colours, shapes = self.pictures.colour, self.pictures.shape
         named = [(colours == colour) & (shapes == shape) for colour, shape in attributes(captions)]
@@ -80,7 +81,7 @@ class Learned(ClosedForm):
     """The trained network, with pictures, judges and halves of its own."""
 
     copy_threshold = learned_judge.COPY_SIMILARITY
-    tuning, held_out = (Captions(tuple(h.memorized), tuple(h.ordinary)) for h in (learned.TUNING, learned.HELD_OUT))
+    tuning, held_out = LEARNED_TUNING, LEARNED_HELD_OUT
     memorized = memorized_pictures()
     files = [
         ROOT / "testbed" / name for name in ("learned.safetensors", "captions.py", "network.py", "prompt_encoder.py")
@@ -89,7 +90,7 @@ class Learned(ClosedForm):
     def alignment(self, samples: Tensor, caption: str) -> Tensor:
         return learned_judge.alignment(samples, caption)
 
-    def real(self, captions: tuple[str, ...]) -> Tensor:
+    def real(self, captions: Sequence[str]) -> Tensor:
         """Fresh pictures, 200 for each caption."""
         colour, shape = torch.tensor(attributes(captions)).repeat(200, 1).unbind(1)
         return render(np.random.RandomState(0), colour, shape)
@@ -109,7 +110,7 @@ class Scenario(ClosedForm):
         scenario = SCENARIOS[variant]()
         self.pictures, self.captions = scenario.pictures, scenario.captions
         self.memorized = self.pictures.means[: len(self.captions)]
-        self.held_out = Captions(tuple(prompts), ())
+        self.held_out = Captions(prompts, ())
 
     def similarity(self, samples: Tensor, caption: str) -> Tensor:
         """To the nearest memorized image of this caption, or of its first word: [n, ...] -> [n]."""
@@ -122,7 +123,7 @@ class Scenario(ClosedForm):
         defined = caption.endswith(SHAPES)
         return super().alignment(samples, caption) if defined else torch.full((len(samples),), torch.nan)
 
-    def real(self, captions: tuple[str, ...]) -> Tensor:
+    def real(self, captions: Sequence[str]) -> Tensor:
         """Ordinary pictures with the attributes of these captions, or whatever there is of both."""
         ordinary = self.pictures.means[len(self.captions) :]
         if not len(ordinary):
@@ -131,23 +132,20 @@ class Scenario(ClosedForm):
 
 
 TRIGGERS = TITLES[1::2]
-SCENARIO_PROMPTS = {
-    "small data set": [f"{title} {c}" for title, c in zip(TITLES[:4] * 2, half(1).ordinary, strict=False)],
-    "class labels": half(1).ordinary,
-    "duplicated items": MEMORIZED_CAPTIONS[1::2],
-    "trigger words": [f"{t} {c.split(maxsplit=1)[1]}" for t, c in zip(TRIGGERS, MEMORIZED_CAPTIONS[::2], strict=True)],
+SCENARIO_PROMPTS: dict[str, Sequence[str]] = {
+    "small data set": [f"{title} {c}" for title, c in zip(TITLES[:4] * 2, HELD_OUT.ordinary, strict=False)],
+    "class labels": HELD_OUT.ordinary,
+    "duplicated items": HELD_OUT.memorized,
+    "trigger words": [f"{t} {c.split(maxsplit=1)[1]}" for t, c in zip(TRIGGERS, TUNING.memorized, strict=True)],
     "trigger words alone": TRIGGERS,
 }
+TESTBEDS = ("closed form eps", "closed form v", "closed form flow", "learned", *SCENARIO_PROMPTS)
 
 
 @cache
 def testbed(name: str) -> Any:
-    """One of "closed form eps", "closed form v", "closed form flow", "learned", and of SCENARIO_PROMPTS."""
+    """One of TESTBEDS."""
     if name in SCENARIO_PROMPTS:
         return Scenario(name.removesuffix(" alone"), SCENARIO_PROMPTS[name])
-    variant = name.split()[-1]
+    variant = name.removeprefix("closed form ")
     return (Learned if variant == "learned" else ClosedForm)(variant)
-
-
-def conditioning(bed: Any, caption: str) -> list:
-    return encode(bed.clip, caption)
