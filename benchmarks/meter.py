@@ -6,10 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # of Linux
 
 
 class Meter:
@@ -18,8 +17,7 @@ class Meter:
     calls     samples that the network was asked to denoise, whoever asked; two for a picture's step under CFG
     backward  samples that a gradient went back through it for
     seconds   wall time
-    memory    bytes at most, above those at the start: of the device where there is one, else of the process
-              (Linux; 0 elsewhere)
+    memory    bytes that the process held at most, above those at the start (Linux; 0 elsewhere)
     """
 
     def __init__(self, model: Any):
@@ -48,22 +46,16 @@ class Meter:
 
 
 def memory_from_here() -> int:
-    """Bytes that are held now; `peak_memory` forgets what was held before."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-    elif CLEAR.exists():
+    """Bytes that the process holds now; `peak_memory` forgets what it held before."""
+    if CLEAR.exists():
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:  # else what has been freed would be used again, unseen
             trim(0)
-        CLEAR.write_text("5")
+        CLEAR.write_text("5", encoding="ascii")
     return peak_memory()
 
 
 def peak_memory() -> int:
-    """Bytes held at most since `memory_from_here`."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated()
-    found = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text()) if STATUS.exists() else None
+    """Bytes that the process held at most since `memory_from_here`."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text(encoding="ascii")) if CLEAR.exists() else None
     return 1024 * int(found[1]) if found else 0

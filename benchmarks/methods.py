@@ -72,7 +72,10 @@ def guided(name: str, settings: Settings, skip_unused_pass: bool = False) -> Met
 
     def change(setup: Setup) -> Setup:
         trace = GuidanceTrace()
-        build = lambda s: with_conds(BasinEscapeCFGGuider(s.model, settings, trace, skip_unused_pass), s)  # noqa: E731
+
+        def build(setup: Setup) -> Any:
+            return with_conds(BasinEscapeCFGGuider(setup.model, settings, trace, skip_unused_pass), setup)
+
         return replace(setup, guider=build, trace=trace)
 
     return Method(name, change, ("guider", settings, skip_unused_pass))

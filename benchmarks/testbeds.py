@@ -13,6 +13,7 @@ from ..testbed import learned_judge
 from ..testbed.captions import MEMORIZED_CAPTIONS, SHAPES, TITLES
 from ..testbed.distribution import render_pictures
 from ..testbed.judge import COPY_SIMILARITY, alignment, similarity
+from ..testbed.learned_loader import WEIGHTS
 from ..testbed.learned_pictures import memorized_pictures, render
 from ..testbed.scenarios import SCENARIOS
 from ..tools.pack import ROOT
@@ -78,14 +79,16 @@ class ClosedForm:
 
 
 class Learned(ClosedForm):
-    """The trained network, with pictures, judges and halves of its own."""
+    """A trained network, with pictures, judges and halves of its own."""
 
     copy_threshold = learned_judge.COPY_SIMILARITY
     tuning, held_out = LEARNED_TUNING, LEARNED_HELD_OUT
-    memorized = memorized_pictures()
-    files = [
-        ROOT / "testbed" / name for name in ("learned.safetensors", "captions.py", "network.py", "prompt_encoder.py")
-    ]
+
+    def __init__(self, variant: str):
+        super().__init__(variant)
+        self.memorized = memorized_pictures()
+        code = (ROOT / "testbed" / name for name in ("captions.py", "network.py", "prompt_encoder.py"))
+        self.files = [WEIGHTS, *code]
 
     def alignment(self, samples: Tensor, caption: str) -> Tensor:
         return learned_judge.alignment(samples, caption)
@@ -147,5 +150,4 @@ def testbed(name: str) -> Any:
     """One of TESTBEDS."""
     if name in SCENARIO_PROMPTS:
         return Scenario(name.removesuffix(" alone"), SCENARIO_PROMPTS[name])
-    variant = name.removeprefix("closed form ")
-    return (Learned if variant == "learned" else ClosedForm)(variant)
+    return Learned(name) if name.startswith("learned") else ClosedForm(name.removeprefix("closed form "))

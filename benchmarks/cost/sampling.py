@@ -51,8 +51,10 @@ ON_UNET = [
 try:
     from comfy_extras.nodes_custom_sampler import CFGOverride
 
-    core = lambda s: replace(s, model=CFGOverride.execute(s.model, 0.0, 0.0, 0.5).args[0])  # noqa: E731
-    METHODS.append(Method("static by core's CFGOverride", core))
+    def override(setup: Setup) -> Setup:
+        return replace(setup, model=CFGOverride.execute(setup.model, 0.0, 0.0, 0.5).args[0])
+
+    METHODS.append(Method("static by core's CFGOverride", override))
     ON_UNET.append("static by core's CFGOverride")
 except ImportError:
     pass  # this ComfyUI has none

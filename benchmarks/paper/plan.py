@@ -38,7 +38,7 @@ class Size:
 
     def of(self, name: str) -> "Size":
         """For one testbed. A call of the network costs three times an exact one: half the steps and half the starts."""
-        if name != "learned":
+        if not name.startswith("learned"):
             return self
         return replace(self, steps=self.steps // 2, memorized=self.memorized // 2, other=self.other // 2)
 
@@ -72,7 +72,7 @@ def variations(name: str, size: Size) -> dict[str, Condition]:
     changes = {sampler: {"sampler": sampler} for sampler in samplers}
     changes |= {f"{steps} steps": {"steps": steps} for steps in (10, 20, 100)}
     changes |= {f"guidance {cfg:g}": {"cfg": cfg} for cfg in (3.0, 15.0)}
-    if name == "learned":
+    if name.startswith("learned"):
         for label in ("100 steps", "20 steps", "dpmpp_2m_sde", "dpmpp_sde", "lcm"):
             del changes[label]
     return {label: condition(name, "zero", size, **change) for label, change in changes.items()}

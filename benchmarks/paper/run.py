@@ -58,7 +58,7 @@ def main() -> None:
     arguments = parser.parse_args()
     size = plan.QUICK if arguments.quick else plan.FULL
     if arguments.testbed:
-        exact = arguments.testbed != "learned"
+        exact = not arguments.testbed.startswith("learned")
         first, scenarios = size.first_step_only * exact, size.scenarios * exact
         size = replace(size, testbeds=(arguments.testbed,), first_step_only=first, scenarios=scenarios)
     jobs = parts(size)

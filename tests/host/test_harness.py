@@ -10,6 +10,7 @@ import torch
 from basin_escape.benchmarks import cache, harness, testbeds
 from basin_escape.benchmarks.harness import Sampling, evaluate, sample, start_noise
 from basin_escape.benchmarks.judged import Judged, judge
+from basin_escape.benchmarks.measure import NODES, WIDGETS
 from basin_escape.benchmarks.meter import Meter, memory_from_here, peak_memory
 from basin_escape.benchmarks.methods import PLAIN, Method, guided, patched
 from basin_escape.benchmarks.paper.methods import at, method, transition_step
@@ -73,6 +74,15 @@ def test_guider_and_patch_agree(settings):
     assert guider[1].runs[0].transition_step.equal(patch[1].runs[0].transition_step)
     if not settings.mitigates:
         assert torch.equal(guider[0], sampled(PLAIN)[0])
+
+
+def test_the_sampler_node_makes_the_same_picture():
+    widgets = {**WIDGETS, "steps": 8, "transition": "escape", "before_transition": "opposite guidance"}
+    prompts = {"positive": BED.encode(CAPTION), "negative": BED.encode("")}
+    latent, _ = NODES["BasinEscapeKSampler"]().sample(
+        model=BED.model, seed=3, latent_image={"samples": torch.zeros(1, *BED.latent_shape)}, **prompts, **widgets
+    )
+    assert torch.equal(latent["samples"], sampled(guided("", OPPOSITE), seeds=range(3, 4))[0])
 
 
 @pytest.mark.parametrize("sampler", ["euler", "euler_ancestral"])
