@@ -8,7 +8,7 @@ import torch
 
 from ...samplers.guidance import before_transition, norm, select
 from ...samplers.run import Run
-from ...samplers.settings import Settings
+from ...samplers.settings import ORTHOGONAL, Settings
 from ...samplers.trace import GuidanceTrace
 from .sampling import CFG, DYNAMIC, OPPOSITE, STATIC
 
@@ -22,6 +22,7 @@ CHOSEN = {
     "opposite": OPPOSITE,
     "static": STATIC,
     "escape": Settings("escape"),
+    "orthogonal": Settings("never", ORTHOGONAL),
 }
 
 
@@ -34,7 +35,10 @@ def hook(settings: Settings, shape: tuple, calls: int, device: str = "cpu") -> t
     started = time.perf_counter()
     for sigma in levels:
         on = run(x, cond, uncond, sigma, CFG)
-        select(on, x, before_transition(settings, cond, uncond))
+        if settings.before_transition == ORTHOGONAL:
+            run.mitigated(cond, on)
+        else:
+            select(on, x, before_transition(settings, cond, uncond))
     run.record()
     return (time.perf_counter() - started) / calls, run
 
