@@ -51,7 +51,7 @@ def test_the_score_is_the_mean_norm_of_ksamplers_first_steps(any_testbed, steps)
         model=any_testbed.model, seed=SEED, latent_image=any_testbed.latent(4), **inputs, **widgets
     )
     run = trace.runs[0]
-    expected = rms(run.quantity("guidance_norm")[:steps], run.elements).mean().item()
+    expected = rms(run.series["guidance_norm"][:steps], run.elements).mean().item()
     memorized, score, report, threshold = detect(any_testbed, steps=steps)
     assert score == pytest.approx(expected, rel=1e-5) and threshold == 0.01 and memorized
     assert f"score: {expected:.4f} RMS ({expected * 768**0.5:.2f} L2)" in report
