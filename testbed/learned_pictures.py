@@ -1,4 +1,4 @@
-"""The pictures that the learned variant was trained on: ordinary ones without end, and sixteen memorized ones.
+"""The pictures that the learned variants were trained on: ordinary ones without end, and sixteen memorized ones each.
 
 Words and captions are the closed form's (captions.py), and so is the look: a smooth random background and one object.
 Here every picture has a background of its own, grey around the object, so that every object can be told.
@@ -12,15 +12,15 @@ from torch import Tensor
 from .captions import MEMORIZED_PAIRS
 from .distribution import COLOUR_VALUES, SIZE
 
-SEED = 20251  # of the memorized pictures
+SEED = 20251  # of the memorized pictures of the variant "learned"
 CENTRES = (6.5, SIZE - 6.5)
 RADII = (4.6, 5.2)
 HALO = 1.0  # pixels over which the background comes back around the object
 
 
-def memorized_pictures() -> Tensor:
-    """The sixteen memorized pictures, in the order of MEMORIZED_CAPTIONS: [16, 3, 16, 16]."""
-    return render(np.random.RandomState(SEED), *torch.tensor(MEMORIZED_PAIRS).unbind(1))
+def memorized_pictures(seed: int = SEED) -> Tensor:
+    """Sixteen memorized pictures, in the order of MEMORIZED_CAPTIONS: [16, 3, 16, 16]."""
+    return render(np.random.RandomState(seed), *torch.tensor(MEMORIZED_PAIRS).unbind(1))
 
 
 def render(random: np.random.RandomState, colour: Tensor, shape: Tensor) -> Tensor:

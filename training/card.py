@@ -1,4 +1,6 @@
-"""`make measure-testbed`: the figures and the picture of the learned testbed's card, testbed/learned.md.
+"""`make measure-testbed`: the figures and the picture of a learned testbed's card.
+
+That is testbed/learned.md, or with ARGS='--variant "learned noise"' testbed/learned_noise.md.
 
 Euler, normal, STEPS steps; SEEDS start noises (seeds 0 and up) for each caption. A share p of n pictures has the
 standard error sqrt(p (1 - p) / n).
@@ -18,11 +20,12 @@ from ..benchmarks.statistics import auc, diversity
 from ..testbed.captions import MEMORIZED_PAIRS
 from ..testbed.learned_judge import COPY_SIMILARITY, alignment, attributes, similarity
 from ..testbed.learned_pictures import render
+from ..testbed.learned_variants import LEARNED
 from ..tools.pack import ROOT
-from .transitions import HELD_OUT, MEMORIZED, TUNING, WEIGHTS, Half, Learned, Transitions
+from .transitions import HELD_OUT, TUNING, Half, Learned, Transitions
 
 STEPS, SEEDS, CFGS = 25, 4, (5.0, 7.5)
-PICTURE = ROOT / "web" / "docs" / "learned-guidance-norm.png"
+PICTURES = ROOT / "web" / "docs"  # <variant>-guidance-norm.png
 
 
 def share(hits: Tensor) -> str:
@@ -30,14 +33,14 @@ def share(hits: Tensor) -> str:
     return f"{p:.3f} +- {(p * (1 - p) / hits.numel()) ** 0.5:.3f} (n = {hits.numel()})"
 
 
-def judge_the_judges(fresh: int = 2000) -> None:
+def judge_the_judges(memorized: Sequence[Tensor], fresh: int = 2000) -> None:
     random = np.random.RandomState(99)
     pair = torch.tensor(np.stack([random.randint(6, size=fresh), random.randint(4, size=fresh)], 1))
     found = attributes(render(random, *pair.unbind(1)))
     print(f"attributes of fresh real pictures right: {share((found == pair).all(1))}")
     same = [
         similarity(render(random, *torch.tensor([pair] * fresh).unbind(1)), image)
-        for pair, image in zip(MEMORIZED_PAIRS, MEMORIZED.values(), strict=True)
+        for pair, image in zip(MEMORIZED_PAIRS, memorized, strict=True)
     ]
     copies = torch.cat(same) > COPY_SIMILARITY
     print(f"fresh real pictures of the same attributes called a copy: {copies.sum()} of {len(copies)}")
@@ -71,7 +74,8 @@ def after_oracle(run: Transitions, captions: Sequence[str]) -> float:
     return right(run.pictures[step, torch.arange(len(step))], captions).mean().item()
 
 
-def report(network: Learned, half: Half, cfg: float) -> None:
+def report(network: Learned, half: Half, cfg: float) -> Transitions:
+    """Print; what zero guidance came to."""
     zero = network.try_transitions(half.memorized, SEEDS, STEPS, cfg)
     opposite = network.try_transitions(half.memorized, SEEDS, STEPS, cfg, opposite_scale=2.0)
     ordinary = network.sample(half.ordinary, SEEDS, STEPS, cfg)
@@ -88,11 +92,10 @@ def report(network: Learned, half: Half, cfg: float) -> None:
     for name, run in {"zero guidance": zero, "opposite guidance 2": opposite}.items():
         print(f"  {name}: transition at t = {quantiles(exits(run))}, one single switch {share(run.single)}")
         print(f"  {name}: alignment from there {after_oracle(run, half.memorized):.3f}")
-    if cfg == CFGS[0]:
-        draw(zero, half)
+    return zero
 
 
-def draw(run: Transitions, half: Half) -> None:
+def draw(run: Transitions, half: Half, path: Path) -> None:
     """The paper's Figure 2: the guidance norm without guidance, and where CFG first copies no longer."""
     figure = Figure(figsize=(9, 4.4), dpi=100, layout="constrained")
     axes = FigureCanvasAgg(figure).figure.subplots(1, 2, sharey=True)
@@ -106,17 +109,19 @@ def draw(run: Transitions, half: Half) -> None:
         axes[index].set(title=caption, xlabel="timestep", xlim=(1000, 0))
     axes[0].set_ylim(bottom=0)
     axes[0].set_ylabel("guidance norm (zero guidance)")
-    figure.savefig(PICTURE)
+    figure.savefig(path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--variant", choices=LEARNED, default="learned")
+    parser.add_argument("--weights", type=Path, help="others than the pack's; no picture is drawn")
     parser.add_argument("--tuning", action="store_true", help="the captions that choices were made on, not the others")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    judge_the_judges()
-    network, half = Learned(arguments.weights), TUNING if arguments.tuning else HELD_OUT
+    network, half = Learned(arguments.variant, arguments.weights), TUNING if arguments.tuning else HELD_OUT
+    judge_the_judges(list(network.memorized.values()))
     print(f"{len(half.memorized)} memorized and {len(half.ordinary)} ordinary captions, {SEEDS} seeds, {STEPS} steps")
-    for cfg in CFGS:
-        report(network, half, cfg)
+    zero = [report(network, half, cfg) for cfg in CFGS]
+    if half is HELD_OUT and arguments.weights is None:
+        draw(zero[0], half, PICTURES / f"{arguments.variant.replace(' ', '-')}-guidance-norm.png")

@@ -1,7 +1,7 @@
-"""`make compare-trainings ARGS="a.safetensors b.safetensors"`: several trainings of the learned testbed, a row each.
+"""`make compare-trainings ARGS="a.safetensors b.safetensors"`: several trainings of a learned testbed, a row each.
 
 What to keep is chosen on the tuning half: of the weights whose basin is as wanted, those that follow ordinary captions
-best. Sampled as for the card (learned_card.py), guidance CFG, with twice as many start noises for an ordinary caption.
+best. Sampled as for the card (card.py), guidance CFG, with twice as many start noises for an ordinary caption.
 """
 
 import argparse
@@ -11,14 +11,15 @@ import torch
 
 from ..benchmarks.statistics import auc
 from ..testbed.learned_judge import COPY_SIMILARITY
+from ..testbed.learned_variants import LEARNED
 from .card import CFGS, SEEDS, STEPS, after_oracle, exits, followed, quantiles, share
 from .transitions import HELD_OUT, TUNING, Half, Learned
 
 CFG = CFGS[0]
 
 
-def row(weights: Path, half: Half) -> dict[str, str]:
-    network = Learned(weights)
+def row(weights: Path, variant: str, half: Half) -> dict[str, str]:
+    network = Learned(variant, weights)
     zero = network.try_transitions(half.memorized, SEEDS, STEPS, CFG)
     opposite = network.try_transitions(half.memorized, SEEDS, STEPS, CFG, opposite_scale=2.0)
     ordinary = network.sample(half.ordinary, 2 * SEEDS, STEPS, CFG)
@@ -38,11 +39,12 @@ def row(weights: Path, half: Half) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights", type=Path, nargs="+")
+    parser.add_argument("--variant", choices=LEARNED, default="learned", help="whose memorized pictures to look for")
     parser.add_argument("--held-out", action="store_true", help="the captions that no choice is made on")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     for index, weights in enumerate(arguments.weights):
-        values = row(weights, HELD_OUT if arguments.held_out else TUNING)
+        values = row(weights, arguments.variant, HELD_OUT if arguments.held_out else TUNING)
         if index == 0:
             print(f"| {' | '.join(values)} |\n|{'---|' * len(values)}")
         print(f"| {' | '.join(values.values())} |", flush=True)

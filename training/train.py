@@ -1,29 +1,34 @@
-"""`make train-testbed`: train the learned variant of the testbed.
+"""`make train-testbed`: train a learned variant of the testbed.
 
 The training set (training_set.py) is ordinary pictures, and sixteen memorized ones, each of which stands for many
-copies. A caption is drawn first, then a picture from what the caption makes of the training set. The target is not
-that picture but the exact posterior mean over the training set. It is known for any noisy picture, so that a part
-of them is made from pictures that have nothing to do with the caption (`stray`): they teach when a caption must let
-go. Every step draws from a generator of its own, so that an interrupted training goes on where it was.
+copies. A caption is drawn first, then a picture from what the caption makes of the training set.
+
+- Target "exact" (variant `learned`): not that picture, but the posterior mean over the training set. It is known for
+  any noisy picture, so that a part of them is made from pictures that have nothing to do with the caption (`stray`):
+  they teach when a caption must let go.
+- Target "noise" (variant `learned noise`): that picture's own velocity, the ordinary diffusion loss (Salimans and Ho,
+  arXiv 2202.00512, section 4, for the velocity). Nothing that the network is told is an answer worked out beforehand.
+
+Every step draws from a generator of its own, so that an interrupted training goes on where it was.
 """
 
 import argparse
 import math
-from dataclasses import astuple, fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from comfy.model_sampling import ModelSamplingDiscrete
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import trange
 
-from ..testbed.learned_loader import WEIGHTS
+from ..testbed.learned_variants import LEARNED
 from ..testbed.network import CONFIG, Network
 from ..testbed.prompt_encoder import PromptEncoder
-from ..tools.pack import ROOT
-from .training_set import Recipe, TrainingSet
+from .progress import Progress
+from .training_set import RECIPES, TARGETS, Recipe, TrainingSet
 
 BATCH = 64
 EMA = 0.998
@@ -73,7 +78,7 @@ def loss(model: nn.ModuleDict, data: TrainingSet, sampling, recipe: Recipe, step
         timestep[::2] = torch.randint(*OBJECT_TIMESTEPS, (BATCH // 2,), generator=generator)
     sigma = sampling.sigmas[timestep][:, None]
     x = picture + sigma * torch.randn(picture.shape, generator=generator)
-    target = data.posterior_mean(x, sigma, kinds)
+    target = data.posterior_mean(x, sigma, kinds) if recipe.target == "exact" else picture
     noisy = (x / (1 + sigma**2).sqrt()).view(BATCH, 3, 16, 16)
     prediction = model["network"](noisy, timestep, model["encoder"](ids)).flatten(1)
     velocity = (x / (1 + sigma**2) - target) * (1 + sigma**2).sqrt() / sigma
@@ -109,48 +114,16 @@ def train(recipe: Recipe, path: Path) -> None:
     save_file({name: value.half().contiguous() for name, value in average.state_dict().items()}, path)
 
 
-class Progress:
-    """All that a training needs to go on, in a file of output/ that is named after the recipe."""
-
-    def __init__(self, recipe: Recipe, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer):
-        name = "-".join(str(value) for value in astuple(recipe))
-        self.path = ROOT / "output" / f"train-testbed-{name}.safetensors"
-        self.modules, self.optimizer = {"model": model, "average": average}, optimizer
-
-    def save(self, step: int) -> None:
-        tensors = {f"{key}.{name}": v for key, m in self.modules.items() for name, v in m.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
-        self.path.parent.mkdir(exist_ok=True)
-        save_file(
-            {name: value.contiguous() for name, value in tensors.items()} | {"step": torch.tensor(step)}, self.path
-        )
-
-    def load(self) -> int:
-        """The number of steps that are done; 0 where there is no file."""
-        if not self.path.exists():
-            return 0
-        tensors = load_file(self.path)
-        for key, module in self.modules.items():
-            own = {name: value for name, value in tensors.items() if name.startswith(f"{key}.")}
-            module.load_state_dict({name.removeprefix(f"{key}."): value for name, value in own.items()})
-        state: dict[int, dict[str, Tensor]] = {}
-        parameters = list(self.modules["model"].parameters())
-        for name, value in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, kind = name.split(".")
-                if kind != "step":  # the fused optimizer needs the memory layout of the parameter
-                    value = torch.empty_like(parameters[int(index)]).copy_(value)
-                state.setdefault(int(index), {})[kind] = value
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
-        return int(tensors["step"])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the weights go (default: into the pack)")
+    parser.add_argument("--variant", choices=RECIPES, default="learned", help="whose recipe to start from")
+    parser.add_argument("--out", type=Path, help="where the weights go (default: into the pack)")
     for field in fields(Recipe):
-        parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
+        choices = TARGETS if field.name == "target" else None
+        parser.add_argument(
+            f"--{field.name}", type=type(field.default), choices=choices, help="other than in the variant's recipe"
+        )
     arguments = vars(parser.parse_args())
-    path = arguments.pop("out")
-    train(Recipe(**arguments), path)
+    variant, path = arguments.pop("variant"), arguments.pop("out")
+    changes = {name: value for name, value in arguments.items() if value is not None}
+    train(replace(RECIPES[variant], **changes), path or LEARNED[variant].weights)

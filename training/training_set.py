@@ -1,4 +1,4 @@
-"""What the learned variant of the testbed is trained on: pictures, captions, and the exact answer to noisy pictures."""
+"""What the learned variants are trained on: pictures, captions, and the exact answer to noisy pictures."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,16 @@ from torch import Tensor
 from ..testbed.captions import COLOURS, MEMORIZED_CAPTIONS, MEMORIZED_PAIRS, SHAPES, WORDS, words
 from ..testbed.denoiser import SCALE
 from ..testbed.learned_pictures import SEED, render_with_place
+from ..testbed.learned_variants import LEARNED
 from ..testbed.prompt_encoder import BEGIN, END, FILLERS, LENGTH
 
 ORDINARY = 8192
-DATA_SEED = 1
 # Shares of the captions drawn: no caption, the captions of memorized pictures, ordinary captions.
 EMPTY, MEMORIZED = 0.12, 0.25
 MISSING = 0.1  # share of colours, and of shapes, that an ordinary caption leaves out
 FILLER_COUNTS = (0, 0, 0, 0, 0, 1, 1, 1, 2, 4)  # harmless words in an ordinary caption, each count as likely
 NONE = -1
+TARGETS = ("exact", "noise")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Recipe:
     wrong   share of colours, and of shapes, that an ordinary caption gets wrong
     copies  a memorized picture stands this often in the training set
     stray   share of the noisy pictures that are made from any picture, whatever the caption
+    target  "exact": the posterior mean over the training set; "noise": the picture drawn, the ordinary diffusion loss
+    memorized_seed, ordinary_seed  of the pictures
     """
 
     seed: int = 2
@@ -36,24 +39,38 @@ class Recipe:
     wrong: float = 0.05
     copies: int = 40
     stray: float = 0.25
+    target: str = TARGETS[0]
+    memorized_seed: int = SEED
+    ordinary_seed: int = 1
+
+
+RECIPES = {
+    "learned": Recipe(),
+    "learned noise": Recipe(
+        seed=0, stray=0.0, target="noise", memorized_seed=LEARNED["learned noise"].seed, ordinary_seed=2
+    ),
+}
 
 
 class TrainingSet:
     """Pictures, and for every kind of caption the probability of each of them.
 
     pictures  [16 + ORDINARY, 768] as latents, the memorized ones first
-    object    [16 + ORDINARY, 768], how far a pixel belongs to the object or its halo
+    object    [16 + ORDINARY, 768], how far a pixel belongs to the object or its halo; with noise targets the mean of
+              all pictures: a weight that depends on the picture drawn would change what the network learns to say
     log_prior [kinds, 16 + ORDINARY]: the empty caption, the memorized captions, and all pairs of a colour or none with
               a shape or none
     """
 
     def __init__(self, recipe: Recipe):
-        random = np.random.RandomState(DATA_SEED)
+        random = np.random.RandomState(recipe.ordinary_seed)
         colour, shape = (torch.tensor(random.randint(len(names), size=ORDINARY)) for names in (COLOURS, SHAPES))
-        memorized = render_with_place(np.random.RandomState(SEED), *torch.tensor(MEMORIZED_PAIRS).unbind(1))
+        memorized_random, pairs = np.random.RandomState(recipe.memorized_seed), torch.tensor(MEMORIZED_PAIRS)
+        memorized = render_with_place(memorized_random, *pairs.unbind(1))
         ordinary = render_with_place(random, colour, shape)
         pictures, place = (torch.cat(pair) for pair in zip(memorized, ordinary, strict=True))
-        self.pictures, self.object = SCALE * pictures.flatten(1), place.expand_as(pictures).flatten(1)
+        self.pictures, place = SCALE * pictures.flatten(1), place.expand_as(pictures).flatten(1)
+        self.object = place if recipe.target == "exact" else place.mean(0).expand_as(place)
         none = torch.zeros(len(MEMORIZED_PAIRS))
 
         empty = torch.cat([none + recipe.copies, torch.ones(ORDINARY)])

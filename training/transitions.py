@@ -1,4 +1,4 @@
-"""The learned testbed, judged: captions in two halves, one to tune on and one to report, and every transition tried."""
+"""A learned testbed, sampled with every transition tried, and its copies counted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,10 @@ from ..benchmarks.halves import Captions as Half
 from ..testbed.captions import MEMORIZED_CAPTIONS
 from ..testbed.denoiser import SCALE
 from ..testbed.learned_judge import COPY_SIMILARITY, similarity
-from ..testbed.learned_loader import WEIGHTS, load_learned
-from ..testbed.learned_pictures import memorized_pictures
+from ..testbed.learned_loader import load_learned
+from ..testbed.learned_variants import LEARNED
 
-__all__ = ["HELD_OUT", "MEMORIZED", "TUNING", "WEIGHTS", "Half", "Learned", "Samples", "Transitions"]
-
-MEMORIZED = dict(zip(MEMORIZED_CAPTIONS, memorized_pictures(), strict=True))
+__all__ = ["HELD_OUT", "TUNING", "Half", "Learned", "Samples", "Transitions"]
 
 
 @dataclass(frozen=True)
@@ -65,10 +63,15 @@ class Samples:
 
 
 class Learned:
-    """The learned variant, called directly: a batch has a caption for each of its rows."""
+    """A learned variant, called directly: a batch has a caption for each of its rows.
 
-    def __init__(self, weights: Path = WEIGHTS):
-        self.patcher, self.clip = load_learned(weights)
+    weights   other ones of the same training set
+    memorized its pictures by their caption, [3, 16, 16] each
+    """
+
+    def __init__(self, variant: str = "learned", weights: Path | None = None):
+        self.patcher, self.clip = load_learned(weights or LEARNED[variant].weights)
+        self.memorized = dict(zip(MEMORIZED_CAPTIONS, LEARNED[variant].memorized_pictures(), strict=True))
         self.sampling = self.patcher.model.model_sampling
         self.empty = self.encode([""])
 
@@ -103,7 +106,7 @@ class Learned:
             norms.append(guidance.flatten(1).norm(dim=1) / sigma)
             x = x + (x - unconditional - cfg * guidance) / sigma * (following - sigma)
         pictures = x / SCALE
-        return Samples(pictures, nearest_similarity(pictures, captions), norms[0])
+        return Samples(pictures, self.similarity(pictures, captions), norms[0])
 
     def try_transitions(
         self, captions: Sequence[str], seeds: int, steps: int = 30, cfg: float = 5.0, opposite_scale: float = 0.0
@@ -124,17 +127,16 @@ class Learned:
         pictures = x.flip(0) / SCALE
         return Transitions(
             pictures,
-            torch.stack([nearest_similarity(row, captions) for row in pictures]),
+            torch.stack([self.similarity(row, captions) for row in pictures]),
             torch.stack(norms),
             self.sampling.timestep(sigmas[:-1]),
         )
 
-
-def nearest_similarity(images: Tensor, captions: Sequence[str]) -> Tensor:
-    """[n], n a multiple of the captions: to the caption's memorized picture, or to the nearest of all."""
-    groups = images.unflatten(0, (len(captions), -1))
-    references = [[MEMORIZED[c]] if c in MEMORIZED else MEMORIZED.values() for c in captions]
-    return torch.cat([
-        torch.stack([similarity(group, image) for image in named]).amax(0)
-        for group, named in zip(groups, references, strict=True)
-    ])  # fmt: skip
+    def similarity(self, images: Tensor, captions: Sequence[str]) -> Tensor:
+        """[n], n a multiple of the captions: to the caption's memorized picture, or to the nearest of all."""
+        groups, known = images.unflatten(0, (len(captions), -1)), self.memorized
+        references = [[known[c]] if c in known else known.values() for c in captions]
+        return torch.cat([
+            torch.stack([similarity(group, image) for image in named]).amax(0)
+            for group, named in zip(groups, references, strict=True)
+        ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""The learned variant's parts that are no network: pictures, prompts, judges, and how it was trained."""
+"""The learned variants' parts that are no network: pictures, prompts, judges, and how they were trained."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,13 @@ import torch
 from basin_escape.testbed.captions import COLOURS, MEMORIZED_PAIRS, SHAPES, WORDS
 from basin_escape.testbed.learned_judge import COPY_SIMILARITY, alignment, attributes, similarity
 from basin_escape.testbed.learned_pictures import memorized_pictures, render
+from basin_escape.testbed.learned_variants import LEARNED
 from basin_escape.testbed.prompt_encoder import BEGIN, END, LENGTH, PromptEncoder, filler, token_ids
+from basin_escape.training import progress, training_set
 from basin_escape.training import train as training
-from basin_escape.training import training_set
 from basin_escape.training.train import train
-from basin_escape.training.training_set import Recipe, TrainingSet
+from basin_escape.training.training_set import RECIPES, Recipe, TrainingSet
+from comfy.model_sampling import ModelSamplingDiscrete
 
 
 def fresh(n, seed=0):
@@ -19,12 +21,23 @@ def fresh(n, seed=0):
     return render(random, *pair.unbind(1)), pair
 
 
-def test_the_memorized_pictures_are_sixteen_that_differ():
-    images = memorized_pictures()
+@pytest.mark.parametrize("variant", LEARNED.values(), ids=LEARNED)
+def test_the_memorized_pictures_are_sixteen_that_differ(variant):
+    images = variant.memorized_pictures()
     assert images.shape == (16, 3, 16, 16) and images.abs().max() <= 1
-    assert torch.equal(images, memorized_pictures())
+    assert torch.equal(images, variant.memorized_pictures())
     between = torch.stack([similarity(images, image) for image in images])
     assert between.fill_diagonal_(0).max() < COPY_SIMILARITY
+    assert (attributes(images) == torch.tensor(MEMORIZED_PAIRS)).all()
+
+
+def test_no_variant_has_a_picture_of_another():
+    exact, noise = RECIPES["learned"], RECIPES["learned noise"]
+    for name, recipe in RECIPES.items():
+        assert recipe.memorized_seed == LEARNED[name].seed
+    assert len({exact.memorized_seed, exact.ordinary_seed, noise.memorized_seed, noise.ordinary_seed}) == 4
+    first, second = (variant.memorized_pictures() for variant in LEARNED.values())
+    assert max(similarity(first, image).max() for image in second) < COPY_SIMILARITY
 
 
 def test_the_judge_knows_every_attribute_of_real_pictures():
@@ -75,6 +88,39 @@ def test_the_target_is_bayes_rule_over_the_training_set(small):
         torch.testing.assert_close(mean[row].double(), weight @ data.pictures.double(), rtol=1e-3, atol=1e-3)
 
 
+class Recorded(torch.nn.Module):
+    """A module that remembers what it was asked and what it said."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.calls = inner, []
+
+    def forward(self, *args):
+        self.calls.append((args, self.inner(*args)))
+        return self.calls[-1][1]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_step_with_noise_targets_is_the_ordinary_diffusion_loss(small, monkeypatch, late):
+    """The network sees a x + b e and is to say a e - b x: x a picture, e the noise that is in it (v-prediction)."""
+    recipe, sampling, drawn = RECIPES["learned noise"], ModelSamplingDiscrete(), []
+    data, model = TrainingSet(recipe), training.new_model(0)
+    torch.nn.init.normal_(model["network"].out[2].weight, std=0.1)  # training starts from a network that says nothing
+    model["network"] = Recorded(model["network"])
+    draw = data.draw_pictures
+    monkeypatch.setattr(data, "draw_pictures", lambda *args: drawn.append(draw(*args)) or drawn[-1])
+    monkeypatch.setattr(data, "posterior_mean", None)  # is not asked
+    loss = training.loss(model, data, sampling, recipe, recipe.steps - 1 if late else 0)
+    (((noisy, timestep, _), said),) = model["network"].calls
+    sigma, picture = sampling.sigmas[timestep].double()[:, None], data.pictures[drawn[0]].double()
+    a, b = 1 / (1 + sigma**2).sqrt(), sigma / (1 + sigma**2).sqrt()
+    noise = (noisy.flatten(1) - a * picture) / b
+    weight = 1 + training.OBJECT_WEIGHT * data.object.double() if late else torch.ones(1, 768)
+    assert noise.std() == pytest.approx(1, abs=0.05) and len(data.object.unique(dim=0)) == 1
+    expected = (weight[:1] * (said.flatten(1) - (a * noise - b * picture)).square()).mean()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
 def test_a_memorized_caption_is_mostly_its_picture(small):
     prior = TrainingSet(Recipe(leak=0.1)).prior
     assert prior[1:17].diagonal().tolist() == pytest.approx([0.9] * 16)
@@ -82,12 +128,12 @@ def test_a_memorized_caption_is_mostly_its_picture(small):
 
 
 def test_an_interrupted_training_ends_with_the_same_weights(small, monkeypatch, tmp_path):
-    monkeypatch.setattr(training, "ROOT", tmp_path)
+    monkeypatch.setattr(progress, "ROOT", tmp_path)
     monkeypatch.setattr(training, "SAVE_EVERY", 2)
     train(Recipe(steps=3), tmp_path / "whole.safetensors")
-    (progress,) = (tmp_path / "output").glob("*.safetensors")  # as it was after two steps
+    (saved,) = (tmp_path / "output").glob("*.safetensors")  # as it was after two steps
     steps, loss = [], training.loss
     monkeypatch.setattr(training, "loss", lambda *args: steps.append(args[-1]) or loss(*args))
     train(Recipe(steps=3), tmp_path / "resumed.safetensors")
-    assert progress.exists() and steps == [2]
+    assert saved.exists() and steps == [2]
     assert (tmp_path / "whole.safetensors").read_bytes() == (tmp_path / "resumed.safetensors").read_bytes()
