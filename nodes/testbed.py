@@ -1,12 +1,9 @@
 from ..testbed.captions import MEMORIZED_CAPTIONS, embed
 from ..testbed.denoiser import VARIANTS
 from ..testbed.distribution import render_pictures
-from ..testbed.learned_loader import load_learned
-from ..testbed.learned_pictures import memorized_pictures
+from ..testbed.learned_variants import LEARNED
 from ..testbed.loader import TestbedCLIP, TestbedVAE, load_model
 from ..testbed.scenarios import SCENARIOS
-
-LEARNED = "learned"
 
 
 class LoadMemorizationTestbed:
@@ -16,11 +13,12 @@ class LoadMemorizationTestbed:
             "default": VARIANTS[0],
             "tooltip": "What the exact model predicts: eps (the noise, as Stable Diffusion 1.5), v (velocity, as "
             "Stable Diffusion 2.1) or flow (rectified flow); the distribution is the same. learned: a small trained "
-            "network instead, ComfyUI's own UNet with attention, which has memorized pictures of its own. The others "
-            "are exact eps models of the paper's four causes: small data set and nothing else, class labels of few "
+            "network instead, ComfyUI's own UNet with attention, which has memorized pictures of its own. learned "
+            "noise: the same network trained by the ordinary diffusion loss alone, with other pictures. The others are "
+            "exact eps models of the paper's four causes: small data set and nothing else, class labels of few "
             "pictures each, duplicated items of 1 to 200 copies, trigger words that work among any others.",
         }
-        return {"required": {"variant": ([*VARIANTS, LEARNED, *SCENARIOS], variant)}}
+        return {"required": {"variant": ([*VARIANTS, *LEARNED, *SCENARIOS], variant)}}
 
     RETURN_TYPES = ("MODEL", "CLIP", "VAE", "IMAGE", "STRING")
     RETURN_NAMES = ("model", "clip", "vae", "memorized", "prompts")
@@ -42,9 +40,9 @@ class LoadMemorizationTestbed:
 
     def load(self, variant):
         vae, clip, captions = TestbedVAE(), TestbedCLIP(embed), MEMORIZED_CAPTIONS
-        if variant == LEARNED:
-            model, clip = load_learned()
-            pictures = memorized_pictures()
+        if variant in LEARNED:
+            model, clip = LEARNED[variant].load()
+            pictures = LEARNED[variant].memorized_pictures()
         elif variant in SCENARIOS:
             scenario = SCENARIOS[variant]()
             captions, pictures = scenario.captions, scenario.pictures.means

@@ -1,4 +1,4 @@
-"""What a picture of the learned variant is: a copy of which memorized picture, and an object of which colour and shape.
+"""What a picture of a learned variant is: a copy of which memorized picture, and an object of which colour and shape.
 
 Both are formulas, nothing here is trained: a copy is told by the correlation of the pixels (judge.similarity), the
 object by the best fit among all objects that the renderer can draw.

@@ -8,7 +8,8 @@ from basin_escape.tools.locales import LOCALES
 
 from .conftest import WORKFLOWS, as_testbed, load, node
 
-VARIANTS = ["eps", "v", "flow", "learned", "small data set", "class labels", "duplicated items", "trigger words"]
+SCENARIOS = ["small data set", "class labels", "duplicated items", "trigger words"]
+VARIANTS = ["eps", "v", "flow", "learned", "learned noise", *SCENARIOS]
 # The widgets that design and help pages promise: default, lowest and highest value.
 SHARED = {
     "transition": ("dynamic", ["dynamic", "escape", "static", "off"]),
