@@ -10,7 +10,7 @@ bench: export MALLOC_TRIM_THRESHOLD_ = 4000000000
 bench: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench bench-curve bench-paper pictures locales train-testbed measure-testbed compare-trainings
+.PHONY: demo test lint format bench bench-curve bench-methods bench-paper pictures locales train-testbed measure-testbed compare-trainings
 .PHONY: test-server test-browser thumbnails comfyui
 
 demo: .venv/installed
@@ -42,6 +42,10 @@ endif
 # The paper's tables and figures on the testbeds; ARGS may be --quick.
 bench-paper: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.paper.run $(ARGS)
+
+# Orthogonal guidance beside the paper's rules on every testbed; ARGS may be --quick.
+bench-methods: .venv/installed
+	$(BIN)/python tools/pack.py benchmarks.comparison.run $(ARGS)
 
 locales: .venv/installed
 	$(BIN)/python tools/pack.py tools.locales

@@ -13,8 +13,8 @@ from ..testbed import learned_judge
 from ..testbed.captions import MEMORIZED_CAPTIONS, SHAPES, TITLES
 from ..testbed.distribution import render_pictures
 from ..testbed.judge import COPY_SIMILARITY, alignment, similarity
-from ..testbed.learned_loader import WEIGHTS
-from ..testbed.learned_pictures import memorized_pictures, render
+from ..testbed.learned_pictures import render
+from ..testbed.learned_variants import LEARNED
 from ..testbed.scenarios import SCENARIOS
 from ..tools.pack import ROOT
 from .halves import HELD_OUT, LEARNED_HELD_OUT, LEARNED_TUNING, TUNING, Captions, attributes
@@ -86,9 +86,9 @@ class Learned(ClosedForm):
 
     def __init__(self, variant: str):
         super().__init__(variant)
-        self.memorized = memorized_pictures()
+        self.memorized = LEARNED[variant].memorized_pictures()
         code = (ROOT / "testbed" / name for name in ("captions.py", "network.py", "prompt_encoder.py"))
-        self.files = [WEIGHTS, *code]
+        self.files = [LEARNED[variant].weights, *code]
 
     def alignment(self, samples: Tensor, caption: str) -> Tensor:
         return learned_judge.alignment(samples, caption)
@@ -142,7 +142,7 @@ SCENARIO_PROMPTS: dict[str, Sequence[str]] = {
     "trigger words": [f"{t} {c.split(maxsplit=1)[1]}" for t, c in zip(TRIGGERS, TUNING.memorized, strict=True)],
     "trigger words alone": TRIGGERS,
 }
-TESTBEDS = ("closed form eps", "closed form v", "closed form flow", "learned", *SCENARIO_PROMPTS)
+TESTBEDS = ("closed form eps", "closed form v", "closed form flow", *LEARNED, *SCENARIO_PROMPTS)
 
 
 @cache

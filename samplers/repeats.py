@@ -1,9 +1,9 @@
 """Predictions that were not computed: what a step cache hands over has the guidance of an earlier call."""
 
-import torch
 from torch import Tensor
 
-TOLERANCE = 1e-5  # relative: far below what a step changes, above the rounding of float32
+# Far below what a step changes, above the rounding of float32: of the guidance, and of the predictions.
+TOLERANCE, ROUNDING = 1e-5, 3e-7
 
 
 class Repeats:
@@ -17,11 +17,14 @@ class Repeats:
     def __init__(self) -> None:
         self.last: Tensor | None = None
 
-    def __call__(self, d: Tensor, sigma: float) -> Tensor:
-        """[batch] bool for the guidance norms d [batch] of a call at the noise level sigma."""
-        remembered = torch.stack([d, d * (1 + sigma**2) ** 0.5, d * sigma])
-        last, self.last = self.last, remembered
+    def __call__(self, d: Tensor, conditional: Tensor, sigma: float) -> Tensor:
+        """[batch] bool for the guidance norms d [batch] of a call at the noise level sigma.
+
+        conditional [batch]: the norms of the conditional prediction.
+        """
+        scales = d.new_tensor([1.0, (1 + sigma**2) ** 0.5, sigma])[:, None]
+        last, self.last = self.last, d * scales
         if last is None:
             return d == 0
-        same = (remembered - last).abs() <= TOLERANCE * last
+        same = (d * scales - last).abs() <= TOLERANCE * last + ROUNDING * conditional * scales
         return same.any(0) | (d == 0)

@@ -1,0 +1,1 @@
+"""Orthogonal guidance beside the paper's rules, each method sampled by itself."""

@@ -1,0 +1,51 @@
+"""`make bench-methods`: orthogonal guidance beside the paper's rules, on every testbed.
+
+All methods sample the same start noises (benchmarks/harness.py). The repulsion was chosen on the tuning half; every
+other number is from the held-out half. Writes results/methods and README.md; what is finished is kept in
+output/bench-paper and not computed again. --quick measures little and writes to output/ only.
+"""
+
+import argparse
+import multiprocessing
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+
+import comfy.utils
+import torch
+from tqdm import tqdm
+
+from ...tools.pack import ROOT
+from ..harness import Sampling, finished
+from ..paper import page
+from ..testbeds import testbed
+from .plan import Job, jobs
+from .report import report
+
+
+def work(part: tuple[Job, str]) -> None:
+    """One caption of a job, by one thread."""
+    job, caption = part
+    torch.set_num_threads(1)
+    comfy.utils.set_progress_bar_enabled(False)
+    warnings.filterwarnings("ignore", module="torchsde")
+    finished(job.method, job.name, caption, testbed(job.name).seeds(caption, job.seeds), job.sampling)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two starts and six steps of the closed form")
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args()
+    every, target = jobs(), page.RESULTS / "methods"
+    if arguments.quick:
+        few = [job for job in every if job.condition == "closed form eps"]
+        every = [replace(job, seeds=2, sampling=Sampling(steps=6)) for job in few]
+        target = ROOT / "output" / "bench-methods-quick"
+    parts = [(job, caption) for job in every for caption in job.captions]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(arguments.processes, mp_context=context) as pool:
+        list(tqdm(pool.map(work, parts), total=len(parts), unit="caption"))
+    report(every, target)
+    if not arguments.quick:
+        page.write_page()
