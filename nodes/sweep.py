@@ -3,7 +3,7 @@ import comfy.samplers
 import torch
 
 from ..samplers.host.patch import unpatched
-from ..samplers.settings import STATIC, Settings
+from ..samplers.settings import CONDITIONAL, OPPOSITE, STATIC, ZERO, Settings
 from ..samplers.sweep import side_by_side, spread
 from ..samplers.trace import GuidanceTrace
 from .checks import check_fixed_steps, check_single
@@ -16,6 +16,8 @@ from .sampling import (
     sampler_widgets,
 )
 from .widgets import CFG, PROMPTS, SEED, TRANSITION_WIDGETS, UNCONDITIONAL
+
+BEFORE = (ZERO, OPPOSITE, CONDITIONAL)  # of the paper: what a transition point is looked for under
 
 
 class TransitionSweep:
@@ -42,7 +44,8 @@ class TransitionSweep:
                 "steps": ("INT", steps),
                 **CFG,
                 **sampler_widgets(),
-                **{name: TRANSITION_WIDGETS[name] for name in ("before_transition", "opposite_scale")},
+                "before_transition": (list(BEFORE), {**TRANSITION_WIDGETS["before_transition"][1], "default": ZERO}),
+                "opposite_scale": TRANSITION_WIDGETS["opposite_scale"],
                 "points": ("INT", points),
                 "first_percent": ("FLOAT", {"default": 0.1, "tooltip": first, **percent}),
                 "last_percent": ("FLOAT", {"default": 0.8, "tooltip": last, **percent}),
@@ -93,7 +96,7 @@ class TransitionSweep:
         start = fitting_samples(model, latent_image)
         callback, samples, runs = preview_callback(model, steps * points), [], []
         for done, percent in enumerate(percents):
-            settings = Settings(STATIC, before_transition, opposite_scale, percent)
+            settings = Settings(STATIC, before_transition, opposite_scale, static_percent=percent)
             guider = build_guider(model, positive, negative, cfg, settings, unconditional=unconditional)
             # Anew for every point, as for every KSampler: older hosts draw the noise of a step after it.
             noise = comfy.sample.prepare_noise(start, seed, latent_image.get("batch_index"))

@@ -1,5 +1,6 @@
 """By which a latent is known again, after a node has changed its precision or its device."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +18,17 @@ class Fingerprint:
     values: Tensor
     elements: int
 
-    def is_of(self, latent: Any) -> bool:
-        """Whether a latent, one tensor or several in one (video with sound), has these values up to rounding."""
+    def distance(self, latent: Any) -> float:
+        """How far a latent, one tensor or several in one (video with sound), is from this: the largest difference.
+
+        Infinite beyond what rounding changes, and for another size.
+        """
         other = fingerprint(latent)
-        same_size = other.elements == self.elements and other.values.shape == self.values.shape
-        return same_size and torch.allclose(other.values, self.values, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+        if other.elements != self.elements or other.values.shape != self.values.shape:
+            return math.inf
+        if not torch.allclose(other.values, self.values, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+            return math.inf
+        return (other.values - self.values).nan_to_num().abs().max().item()
 
 
 def fingerprint(latent: Any) -> Fingerprint:

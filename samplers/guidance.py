@@ -67,7 +67,7 @@ def pull(g: Tensor, uncond: Tensor, target: Tensor) -> Tensor:
 
     <g, target - D_u> / |target - D_u|^2: 1 where D_c is the target, 0 where it goes another way or none.
     """
-    way = (target.float() - uncond).flatten(1)
+    way = (target - uncond).float().flatten(1)
     return (g.float().flatten(1) * way).sum(1) / way.square_().sum(1)
 
 

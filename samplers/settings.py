@@ -31,7 +31,7 @@ class Settings:
     transition: str = DYNAMIC
     before_transition: str = ZERO
     opposite_scale: float = 2.0
-    repulsion: float = 0.1
+    repulsion: float = 0.07
     static_percent: float | Sequence[float] = 0.5
     latest_percent: float = 0.6
     memorization_threshold: float = 0.0

@@ -46,8 +46,8 @@ def zero_guidance_norms(runs: list[RunTrace]) -> Norms:
         if guided or run.settings.before_transition != ZERO:
             raise ValueError(
                 "trace has runs that were guided, but the transition shows under zero guidance throughout. Set "
-                "transition to static, static_percent to 1.0, before_transition to zero guidance and "
-                "memorization_threshold to 0 on the node that the trace comes from."
+                "transition to never, before_transition to zero guidance and memorization_threshold to 0 on the node "
+                "that the trace comes from."
             )
     timesteps = [run.quantity("timestep")[:, 0] for run in runs]
     if any(len(other) != len(timesteps[0]) or not torch.allclose(other, timesteps[0]) for other in timesteps):

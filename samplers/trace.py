@@ -119,8 +119,10 @@ class GuidanceTrace:
             self.listener(run, True)
 
     def run_of(self, latent: Any) -> RunTrace | None:
-        """The newest run that ended with this latent; None where there is none."""
-        return next((run for run in reversed(self.runs) if run.made and run.made.is_of(latent)), None)
+        """The run that ended with this latent, the newest of equal ones; None where there is none."""
+        made = [(run.made.distance(latent), run) for run in reversed(self.runs) if run.made]
+        near = [pair for pair in made if pair[0] < math.inf]
+        return min(near, key=lambda pair: pair[0])[1] if near else None
 
     def to_json(self) -> str:
         """JSON text with the schema's name and version; NaN becomes null."""

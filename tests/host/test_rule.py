@@ -1,5 +1,6 @@
 """The guidance rule on ComfyUI's sampling library, against the testbed's exact answers."""
 
+import comfy.samplers
 import pytest
 import torch
 from basin_escape.benchmarks.measure import PICTURES
@@ -11,7 +12,7 @@ from basin_escape.samplers.trace import GuidanceTrace
 from basin_escape.testbed.denoiser import SCALE, noise_coefficients, posterior_mean
 from basin_escape.testbed.prior import log_prior
 
-from .conftest import MEMORIZED
+from .conftest import MEMORIZED, run_guider
 
 NEVER = Settings("static", static_percent=1.0)
 
@@ -29,13 +30,16 @@ def test_predictions_norms_and_opposite_guidance_are_the_closed_form(any_testbed
     variant = any_testbed.model.model.diffusion_model.variant
     seen = []
 
-    def spy(args):
-        seen.append((args["input"], args["sigma"], args["denoised"]))
-        return args["denoised"]
+    class Spy(comfy.samplers.CFGGuider):
+        def predict_noise(self, x, timestep, model_options={}, seed=None):
+            denoised = super().predict_noise(x, timestep, model_options, seed)
+            seen.append((x, timestep, denoised))
+            return denoised
 
-    patched = patch_model(any_testbed.model, settings, trace := GuidanceTrace())
-    patched.set_model_sampler_post_cfg_function(spy)
-    any_testbed.stock(MEMORIZED, model=patched)
+    guider = Spy(patch_model(any_testbed.model, settings, trace := GuidanceTrace()))
+    guider.set_conds(any_testbed.encode(MEMORIZED), any_testbed.encode(""))
+    guider.set_cfg(7.5)
+    run_guider(guider, any_testbed.noise(), 12)
     assert len(seen) == 12
     for step, (x, sigma, denoised) in enumerate(seen):
         cond, uncond = (exact(any_testbed, variant, x, sigma, prompt) for prompt in (MEMORIZED, ""))

@@ -74,23 +74,20 @@ class Cache:
 @pytest.mark.parametrize("transition", ["dynamic", "escape"])
 def test_a_step_cache_decides_nothing(testbed, flagged, transition):
     """The transition is that of the computed calls alone, whether the cache says that it answered or not."""
-    settings = Settings(transition, latest_percent=1.0)
+    settings = Settings(transition, "opposite guidance", latest_percent=1.0)
     guider = BasinEscapeCFGGuider(Cache(flagged).on(testbed.model), settings, GuidanceTrace())
     guider.set_conds(testbed.encode(MEMORIZED), testbed.encode(""))
     guider.set_cfg(7.5)
     run_guider(guider, testbed.noise(), 50)
     (run,) = guider.trace.runs
-    begun = run.transition_step[run.transition_step >= 0]
-    assert run.steps == 50 and len(begun) and (begun % 2 == 0).all() and (begun > 4).all()
-    d, pulls = run.quantity("guidance_norm")[::2], run.quantity("pull")[::2] if transition == "escape" else None
+    assert run.steps == 50 and (run.transition_step % 2 == 0).any()
+    sigmas = run.quantity("sigma")[:, 0].tolist()
     for sample, step in enumerate(run.transition_step.tolist()):
-        k = step // 2
-        if step < 0:
-            assert rule.algorithm_1(d[:, sample].tolist()) < 0 or transition == "escape"
-        elif transition == "dynamic":
-            assert d[k - 2, sample] > d[k - 1, sample] < d[k, sample]
-        else:
-            assert 7.5 * pulls[k, sample] < 1 <= 7.5 * pulls[k - 1, sample]
+        norms, conditional = (run.quantity(f"{name}_norm")[:, sample].tolist() for name in ("guidance", "conditional"))
+        pulls = (7.5 * run.quantity("pull")[:, sample]).tolist() if transition == "escape" else []
+        own = [new and k % 2 == 0 for k, new in enumerate(rule.computed(norms, sigmas, conditional))]
+        assert step == rule.transition(settings, norms, pulls, sigmas, lambda percent: 0.0, run.elements, own)
+        assert step % 2 == 0 or step < 0
     if flagged:
         assert run.status.kind == "warning" and "a step cache answered 25 of 50 model calls" in run.status.text
 
@@ -170,9 +167,7 @@ def test_a_prompt_that_is_not_memorized_is_said(testbed):
 @announced
 def test_no_negative_prediction_is_said(testbed):
     told = []
-    listener = type(
-        "Listener", (), {"due": lambda self: False, "__call__": lambda self, run, ended: told.append(run)}
-    )()
+    listener = Told(told)
     guider = comfy.samplers.CFGGuider(patch_model(testbed.model, DYNAMIC, GuidanceTrace(listener=listener)))
     guider.inner_set_conds({"positive": testbed.encode(MEMORIZED)})
     run_guider(guider, testbed.noise(), 4)

@@ -89,7 +89,7 @@ def test_the_samples_of_all_runs_are_one_sample_in_rms():
 @pytest.mark.parametrize(
     ("runs", "message"),
     [
-        ([run(Settings("off"))], "runs that were guided.*static_percent to 1.0"),
+        ([run(Settings("off"))], "runs that were guided.*transition to never"),
         ([run(), run(transition=3)], "runs that were guided"),
         ([run(Settings("static", "opposite guidance"))], "runs that were guided.*zero guidance"),
         ([run(), run(timesteps=TIMESTEPS[:4])], "different timesteps.*Use the same sampler"),
