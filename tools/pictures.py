@@ -18,7 +18,7 @@ from .pack import ROOT
 
 DOCS = ROOT / "web" / "docs"
 # README's two pictures: what goes wrong, and what this does about it.
-README = {
+README: dict[str, tuple[str, dict[str, Any]]] = {
     "copies": ("without Basin Escape", {"transition": "off"}),
     "no-copies": ("with Basin Escape", {"transition": "never", "before_transition": "orthogonal guidance"}),
 }
@@ -30,8 +30,9 @@ def rows(title: str, samples: torch.Tensor) -> Figure:
     captions, starts = samples.shape[:2]
     figure = Figure(figsize=(1.3 * (starts + 2), 1.25 * captions + 0.4), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subfigures(1, 2, width_ratios=[2, starts])
-    for group, name, columns in ((left, "training image", MEMORIZED[:captions, None]), (right, title, samples)):
+    groups: Any = figure.subfigures(1, 2, width_ratios=[2, starts])
+    halves = {"training image": MEMORIZED[:captions, None], title: samples}
+    for group, (name, columns) in zip(groups, halves.items(), strict=True):
         group.suptitle(name, fontsize=11)
         grid: Any = group.subplots(captions, columns.shape[1], squeeze=False)
         for axes, image in zip(grid.flat, columns.flatten(0, 1), strict=True):
