@@ -10,7 +10,8 @@ bench: export MALLOC_TRIM_THRESHOLD_ = 4000000000
 bench: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench bench-curve bench-methods bench-paper pictures locales train-testbed measure-testbed compare-trainings
+.PHONY: demo test lint format bench bench-curve bench-methods bench-paper pictures locales docs
+.PHONY: train-testbed measure-testbed compare-trainings
 .PHONY: test-server test-browser thumbnails comfyui
 
 demo: .venv/installed
@@ -49,6 +50,10 @@ bench-methods: .venv/installed
 
 locales: .venv/installed
 	$(BIN)/python tools/pack.py tools.locales
+
+# What help pages and README say alike, from nodes/ and tools/parts/.
+docs: .venv/installed
+	$(BIN)/python tools/pack.py tools.docs
 
 # The learned variant of the testbed: RECIPE names another seed, leak and so on (see --help) and where the weights go.
 train-testbed: .venv/installed

@@ -14,6 +14,7 @@ from .widgets import CFG, PROMPTS, SEED
 class DetectMemorization:
     @classmethod
     def INPUT_TYPES(cls):
+        model = "The model, with all nodes that change its guidance. A Basin Escape patch on it is set aside."
         n_seeds = {
             "default": 4,
             "min": 1,
@@ -43,7 +44,7 @@ class DetectMemorization:
         }
         return {
             "required": {
-                "model": ("MODEL", {"tooltip": "The model, with all nodes that change its guidance."}),
+                "model": ("MODEL", {"tooltip": model}),
                 **PROMPTS,
                 "latent_image": ("LATENT", {"tooltip": "One latent image: the size that you work with."}),
                 **SEED,
@@ -73,7 +74,7 @@ class DetectMemorization:
         "Tells whether a prompt is memorized by the guidance norm of the first step (Wen et al.), before anything is "
         "painted. Mitigation is meant for memorized prompts only."
     )
-    SEARCH_ALIASES = ["memorization", "detector", "is memorized", "guidance norm", "threshold", "calibrate", "copy"]
+    SEARCH_ALIASES = ["memorized prompt", "detector", "is memorized", "guidance norm", "threshold", "calibrate"]
 
     def detect(
         self,

@@ -32,10 +32,10 @@ class EstimateStaticTransition:
     CATEGORY = "basin escape"
     DESCRIPTION = (
         "Finds the static transition point of a model from runs of many memorized prompts and seeds under zero "
-        "guidance: where the mean conditional norm comes down to the unconditional one (the paper's Figures 3, 10 "
-        "and 12)."
+        "guidance to the end: where the mean conditional norm comes down to the unconditional one (the paper's "
+        "Figures 3, 10 and 12)."
     )
-    SEARCH_ALIASES = ["static transition", "transition point", "static_percent", "memorization", "attraction basin"]
+    SEARCH_ALIASES = ["static transition", "transition point", "static_percent", "attraction basin"]
 
     def estimate(self, trace, tolerance, samples=None):
         check_runs(trace)

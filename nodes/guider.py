@@ -1,7 +1,16 @@
 from ..samplers.settings import Settings
 from .live import live_curve
 from .sampling import build_guider
-from .widgets import CFG, PROMPTS, SKIP_UNUSED_PASS, TRACE_TOOLTIP, TRANSITION_WIDGETS, UNCONDITIONAL, UNIQUE_ID
+from .widgets import (
+    CFG,
+    HOW_IT_PROTECTS,
+    PROMPTS,
+    SKIP_UNUSED_PASS,
+    TRACE_TOOLTIP,
+    TRANSITION_WIDGETS,
+    UNCONDITIONAL,
+    UNIQUE_ID,
+)
 
 
 class BasinEscapeGuider:
@@ -25,11 +34,19 @@ class BasinEscapeGuider:
     FUNCTION = "get_guider"
     CATEGORY = "basin escape"
     DESCRIPTION = (
-        "CFG Guider that keeps a memorized image from being reproduced: guidance acts only after the trajectory has "
-        "left the attraction basin (Jain et al.). Takes an empty prompt besides the negative one, and can skip the "
-        "pass that a static transition does not use."
+        "CFG Guider that keeps a model from reproducing its training images, for SamplerCustomAdvanced. "
+        + HOW_IT_PROTECTS
+        + " Takes an empty prompt beside the negative one, and can skip a pass that is not used."
     )
-    SEARCH_ALIASES = ["memorization", "zero guidance", "opposite guidance", "cfg guider", "attraction basin"]
+    SEARCH_ALIASES = [
+        "memorization guider",
+        "training image guider",
+        "orthogonal guidance",
+        "zero guidance",
+        "opposite guidance",
+        "cfg guider",
+        "attraction basin",
+    ]
 
     def get_guider(
         self, model, positive, negative, cfg, skip_unused_pass, unconditional=None, unique_id=None, **widgets

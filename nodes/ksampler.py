@@ -12,7 +12,16 @@ from .sampling import (
     sample_latent,
     sampler_widgets,
 )
-from .widgets import CFG, PROMPTS, SEED, SKIP_UNUSED_PASS, TRANSITION_WIDGETS, UNCONDITIONAL, UNIQUE_ID
+from .widgets import (
+    CFG,
+    HOW_IT_PROTECTS,
+    PROMPTS,
+    SEED,
+    SKIP_UNUSED_PASS,
+    TRANSITION_WIDGETS,
+    UNCONDITIONAL,
+    UNIQUE_ID,
+)
 
 
 class BasinEscapeKSampler:
@@ -48,16 +57,24 @@ class BasinEscapeKSampler:
     RETURN_NAMES = ("latent", "trace")
     OUTPUT_TOOLTIPS = (
         "The denoised latent.",
-        "The guidance norms of this run. Connect it to Plot Guidance Norm or Save Guidance Trace.",
+        "The numbers of this run. Connect it to Plot Guidance Norm or Save Guidance Trace.",
     )
     FUNCTION = "sample"
     CATEGORY = "basin escape"
     DESCRIPTION = (
-        "KSampler that keeps a memorized image from being reproduced: guidance acts only after the trajectory has left "
-        "the attraction basin (Jain et al.). Takes an empty prompt besides the negative one, and can skip the pass "
-        "that a static transition does not use."
+        "KSampler that keeps a model from reproducing its training images. "
+        + HOW_IT_PROTECTS
+        + " Takes an empty prompt beside the negative one, and can skip a pass that is not used."
     )
-    SEARCH_ALIASES = ["memorization", "zero guidance", "opposite guidance", "sampler", "attraction basin"]
+    SEARCH_ALIASES = [
+        "memorization sampler",
+        "training image sampler",
+        "orthogonal guidance",
+        "zero guidance",
+        "opposite guidance",
+        "sampler",
+        "attraction basin",
+    ]
 
     def sample(
         self,

@@ -2,13 +2,13 @@ from ..samplers.host.patch import patch_model
 from ..samplers.settings import Settings
 from ..samplers.trace import GuidanceTrace
 from .live import live_curve
-from .widgets import TRACE_TOOLTIP, TRANSITION_WIDGETS, UNIQUE_ID
+from .widgets import HOW_IT_PROTECTS, TRACE_TOOLTIP, TRANSITION_WIDGETS, UNIQUE_ID
 
 
 class BasinEscapeModelPatch:
     @classmethod
     def INPUT_TYPES(cls):
-        model = ("MODEL", {"tooltip": "The model whose guidance is to wait for the transition."})
+        model = ("MODEL", {"tooltip": "The model to protect."})
         return {"required": {"model": model, **TRANSITION_WIDGETS}, "hidden": UNIQUE_ID}
 
     RETURN_TYPES = ("MODEL", "GUIDANCE_TRACE")
@@ -17,17 +17,26 @@ class BasinEscapeModelPatch:
     FUNCTION = "patch"
     CATEGORY = "basin escape"
     DESCRIPTION = (
-        "Keeps a memorized image from being reproduced: classifier-free guidance acts only after the trajectory "
-        "has left the attraction basin (Jain et al.). Works under every sampler node that runs a negative pass. Put it "
-        "last, after every other node that changes guidance. "
-        "With a negative prompt, the guider or the sampler node with `unconditional` is the better choice."
+        "Keeps a model from reproducing its training images, under any sampler node. "
+        + HOW_IT_PROTECTS
+        + " It may stand anywhere among the nodes that change the model. Before a transition it follows the negative "
+        "prompt: leave that empty, or take the guider or the sampler node with `unconditional`."
     )
     SEARCH_ALIASES = [
         "memorization",
+        "overfit",
+        "overfitting",
+        "copyright",
+        "plagiarism",
+        "training image",
+        "training data",
+        "diversity",
+        "duplicate",
+        "copy",
+        "orthogonal guidance",
         "zero guidance",
         "opposite guidance",
         "cfg delay",
-        "copy",
         "attraction basin",
     ]
 

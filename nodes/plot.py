@@ -18,7 +18,10 @@ class GuidanceNormPlot:
             "which orthogonal guidance takes out."
         )
         x_axis = "timestep: 1000 (noise) to 0 (image), as in the paper. step: counted from 0. sigma: the noise level."
-        run = "last: the newest run. all: the earlier ones of this trace (fifteen at most) in grey behind it."
+        run = (
+            "last: the run that made the latent at `samples`, without one the newest. all: the others of this trace "
+            "(fifteen at most) in grey behind it."
+        )
         images = (
             "The decoded pictures of Transition Sweep, each to be drawn below its transition (the paper's Figure 2). "
             "Give the plot more width and height."
@@ -47,7 +50,7 @@ class GuidanceNormPlot:
         "Draws how strongly the prompt pulled in every step: one curve per image, a dot where CFG began, the steps "
         "before it shaded. RMS on the left (the unit of memorization_threshold), L2 on the right (the paper's)."
     )
-    SEARCH_ALIASES = ["guidance norm", "curve", "memorization", "transition point"]
+    SEARCH_ALIASES = ["guidance norm", "curve", "memorization plot", "transition point", "first pull"]
 
     def plot(self, trace, quantity, x_axis, run, width, height, theme, samples=None, images=None):
         chosen, remark = find_run(trace, samples)

@@ -28,10 +28,10 @@ class SaveGuidanceTrace:
     FUNCTION = "save"
     CATEGORY = "basin escape"
     DESCRIPTION = (
-        "Writes the guidance norms of the last runs (sixteen at most) as a JSON file into the output folder, for "
-        "analysis outside ComfyUI."
+        "Writes the numbers of the last runs (sixteen at most) as a JSON file into the output folder: norms, and when "
+        "and why guidance began in each image."
     )
-    SEARCH_ALIASES = ["guidance norm", "json", "export", "memorization"]
+    SEARCH_ALIASES = ["guidance norm", "json", "export", "memorization trace"]
 
     def save(self, trace, filename_prefix, samples=None, prompt=None):
         check_runs(trace)

@@ -23,6 +23,7 @@ BEFORE = (ZERO, OPPOSITE, CONDITIONAL)  # of the paper: what a transition point 
 class TransitionSweep:
     @classmethod
     def INPUT_TYPES(cls):
+        model = "The model used for denoising. A Basin Escape patch on it is set aside."
         latent = "One latent image: the start of every point."
         steps = {"default": 50, "min": 1, "max": 10000, "tooltip": "Number of steps. The paper used 50."}
         points = {
@@ -37,7 +38,7 @@ class TransitionSweep:
         last = "The latest transition point: 0.8 is t = 200. 1 is no guidance at all."
         return {
             "required": {
-                "model": ("MODEL", {"tooltip": "The model used for denoising."}),
+                "model": ("MODEL", {"tooltip": model}),
                 **PROMPTS,
                 "latent_image": ("LATENT", {"tooltip": latent}),
                 **SEED,
@@ -69,7 +70,7 @@ class TransitionSweep:
         "Early points give the memorized picture, late ones an unguided picture; in between lies the point after "
         "which the model no longer copies."
     )
-    SEARCH_ALIASES = ["transition point", "static transition", "grid", "memorization", "attraction basin", "xy plot"]
+    SEARCH_ALIASES = ["transition point", "static transition", "grid", "attraction basin", "xy plot"]
 
     def sweep(
         self,

@@ -36,7 +36,7 @@ class LoadMemorizationTestbed:
         "and what each setting does. Either known exactly or really trained. Set Empty Latent Image to 128x128. "
         'A memorized prompt: "aurora red circle". An ordinary one: "red circle".'
     )
-    SEARCH_ALIASES = ["memorization", "toy model", "example model", "testbed"]
+    SEARCH_ALIASES = ["toy model", "example model", "testbed"]
 
     def load(self, variant):
         vae, clip, captions = TestbedVAE(), TestbedCLIP(embed), MEMORIZED_CAPTIONS

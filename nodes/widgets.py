@@ -3,8 +3,13 @@
 from ..samplers.settings import BEFORE_TRANSITIONS, TRANSITIONS, Settings
 
 TRACE_TOOLTIP = (
-    "The guidance norms of every run, newest last. Connect it to Plot Guidance Norm or Save Guidance Trace, "
-    "and connect their `samples` too, so that they wait for the sampler."
+    "The numbers of every run, newest last. Connect it to Plot Guidance Norm or Save Guidance Trace, and the sampler's "
+    "latent to their `samples`."
+)
+
+HOW_IT_PROTECTS = (
+    "It takes the direction that leads to the copy out of the prompt (orthogonal guidance), or lets guidance begin "
+    "only when the image has left the attraction basin (Jain et al.)."
 )
 
 TRACE = {"trace": ("GUIDANCE_TRACE", {"tooltip": "The trace of a Basin Escape node."})}
@@ -13,8 +18,8 @@ SAMPLES = {
     "samples": (
         "LATENT",
         {
-            "tooltip": "The sampler's latent. Not read: it makes this node wait until sampling has ended. Needed with "
-            "the model patch and the guider.",
+            "tooltip": "The sampler's latent: this node waits until it is there, and Plot Guidance Norm draws the run "
+            "that made it. Needed with the model patch and the guider, whose trace has every run.",
         },
     ),
 }
@@ -107,9 +112,9 @@ SKIP_UNUSED_PASS = {
         "BOOLEAN",
         {
             "default": False,
-            "tooltip": "With a static transition, run only the prediction that is used before it: one model call "
-            "instead of two in those steps. The curve has a gap there. No effect with dynamic transition, "
-            "escape or opposite guidance, which need both, nor beside nodes that act on both before CFG.",
+            "tooltip": "With transition static or never, run only the prediction that is used: one model call instead "
+            "of two in those steps. The curve has a gap there. No effect with dynamic, escape, opposite guidance and "
+            "orthogonal guidance, which need both, nor beside nodes that act on both predictions.",
         },
     ),
 }
@@ -119,7 +124,8 @@ UNCONDITIONAL = {
         "CONDITIONING",
         {
             "tooltip": "An empty prompt. Before the transition it stands in for the negative prompt, which would "
-            "otherwise attract the picture while there is no guidance. Needed only with a negative prompt.",
+            "otherwise attract the picture while there is no guidance. Needed only with a negative prompt; orthogonal "
+            "guidance does not use it.",
         },
     ),
 }
@@ -154,7 +160,7 @@ CFG = {
             "max": 100.0,
             "step": 0.1,
             "round": 0.01,
-            "tooltip": "The guidance scale after the transition. The paper used 7.5.",
+            "tooltip": "The guidance scale. The paper used 7.5.",
         },
     ),
 }
