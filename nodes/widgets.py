@@ -1,6 +1,6 @@
 """Widgets and sockets that several nodes share."""
 
-from ..samplers.settings import BEFORE_TRANSITIONS, TRANSITIONS, Settings
+from ..samplers.settings import BEFORE_TRANSITIONS, NEVER, ORTHOGONAL, TRANSITIONS, Settings
 
 TRACE_TOOLTIP = (
     "The numbers of every run, newest last. Connect it to Plot Guidance Norm or Save Guidance Trace, and the sampler's "
@@ -28,7 +28,7 @@ TRANSITION_WIDGETS = {
     "transition": (
         list(TRANSITIONS),
         {
-            "default": Settings.transition,
+            "default": NEVER,
             "tooltip": "When plain CFG begins. never: not at all, before_transition is followed to the end. "
             "dynamic: each image at the first local minimum of its own guidance norm (Algorithm 1 of the paper). "
             "escape: each image once CFG no longer carries it to what the prompt showed in the first step (not in the "
@@ -38,7 +38,7 @@ TRANSITION_WIDGETS = {
     "before_transition": (
         list(BEFORE_TRANSITIONS),
         {
-            "default": Settings.before_transition,
+            "default": ORTHOGONAL,
             "tooltip": "What is followed before the transition. zero guidance: the unconditional prediction (the "
             "paper's method). opposite guidance: away from the prompt, for an earlier transition. conditional "
             "only: the prompt at scale 1, as the paper's released script and guidance intervals do. orthogonal "

@@ -21,7 +21,7 @@ BY_IMAGE = (DYNAMIC, ESCAPE)  # each image has a transition of its own
 
 @dataclass(frozen=True)
 class Settings:
-    """The shared widgets of the sampling nodes.
+    """The shared widgets of the sampling nodes; the defaults here are the paper's, those of the nodes in widgets.py.
 
     Percents are ComfyUI's: 0 is the start of sampling, 1 its end; the paper's timestep t is 1 - t/1000.
     static_percent is one number for all samples, or one for each sample of the batch (a sweep).
