@@ -6,27 +6,64 @@ from .settings import OFF
 from .trace import RunTrace
 from .transition import DEADLINE
 
+PLAIN = "plain CFG"
+BEGAN = "CFG began at step {}, t = {}"
+BEGAN_LATE = "CFG began at step {}, t = {} (deadline)"
+BEGAN_TOGETHER = "CFG began at step {} ({} of {} images)"
+BEGAN_APART = "CFG began at steps {}-{} ({} of {} images)"
+LATE = "{} by the deadline"
+GATED, GATED_SOME = "not memorized: plain CFG", "{} not memorized: plain CFG"
+WAITING, WAITING_SOME = "still held back", "{} still held back"
+NEVER, NEVER_SOME = "CFG never began", "{} without CFG to the end"
+# What a run is described with: its page translates these.
+PHRASES = (
+    PLAIN,
+    BEGAN,
+    BEGAN_LATE,
+    BEGAN_TOGETHER,
+    BEGAN_APART,
+    LATE,
+    GATED,
+    GATED_SOME,
+    WAITING,
+    WAITING_SOME,
+    NEVER,
+    NEVER_SOME,
+)
+
 
 def describe(run: RunTrace, ended: bool = True) -> str:
-    """When CFG began to act on the images of a run that has ended, or is still going on."""
+    """When CFG began to act on the images of a run that has ended, or is still going on; parts are set off by `; `."""
     if run.settings.transition == OFF:
-        return "plain CFG"
+        return PLAIN
     steps, images = run.transition_step, len(run.transition_step)
-    switched = steps[(steps >= 0) & ~run.gated]
-    parts = []
-    if len(switched) == 1:
-        timestep = run.quantity("timestep")[switched[0], 0]
-        late = " (deadline)" if DEADLINE in run.reasons else ""
-        parts.append(f"CFG from step {switched[0]}, t = {timestep:.0f}{late}")
-    elif len(switched):
-        parts.append(f"CFG from steps {switched.min()} to {switched.max()} in {len(switched)} of {images} images")
+    parts = _beginnings(run, steps[(steps >= 0) & ~run.gated], images)
     gated, waiting = int(run.gated.sum()), int((steps < 0).sum())
-    count = lambda number: "" if images == 1 else f"{number} "  # noqa: E731
     if gated:
-        parts.append(f"{count(gated)}not memorized: plain CFG")
+        parts.append(_count(gated, images, GATED, GATED_SOME))
     if waiting:
-        parts.append(f"{count(waiting)}{'no transition' if ended else 'before the transition'}")
+        parts.append(_count(waiting, images, *((NEVER, NEVER_SOME) if ended else (WAITING, WAITING_SOME))))
     return "; ".join(parts)
+
+
+def _beginnings(run: RunTrace, steps: torch.Tensor, images: int) -> list[str]:
+    """steps: of the images on which CFG began by a switch."""
+    late = run.reasons.count(DEADLINE)
+    if not len(steps):
+        return []
+    first, last = int(steps.min()), int(steps.max())
+    if images == 1:
+        timestep = run.quantity("timestep")[first, 0]
+        return [(BEGAN_LATE if late else BEGAN).format(first, f"{timestep:.0f}")]
+    if first == last:
+        parts = [BEGAN_TOGETHER.format(first, len(steps), images)]
+    else:
+        parts = [BEGAN_APART.format(first, last, len(steps), images)]
+    return parts + ([LATE.format(late)] if late else [])
+
+
+def _count(number: int, images: int, one: str, some: str) -> str:
+    return one if images == 1 else some.format(number)
 
 
 def waiting(run: RunTrace) -> torch.Tensor:

@@ -1,19 +1,23 @@
 """`make locales`: write locales/en/, the English texts under the keys by which ComfyUI's page looks up translations.
 
-Nothing is kept twice by hand: the texts are those of nodes/ and of web/js/. Every language has the same keys. Prints
-the keys of what is new or has changed: those are to be translated.
+Nothing is kept twice by hand: the texts are those of nodes/, of web/js/ and of samplers/words.py. Every language has
+the same keys. Prints the keys of what is new or has changed: those are to be translated.
 """
 
 import json
 import re
 
 from ..nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
+from ..nodes.widgets import TRANSITION_WIDGETS
+from ..samplers.words import PHRASES
 from .pack import ROOT
 
 LOCALES = ROOT / "locales"
 # An object with an id and its texts in the page's extension: a command has a label, a setting a name.
 ENTRY = re.compile(r"\{\s*id: ([\w.\"]+),(.*?)\}", re.DOTALL)
-CONSTANT = re.compile(r"^const (\w+) = \"(.*)\";$", re.MULTILINE)
+# What the page's extension translates itself.
+SAID = re.compile(r"\bsay\(\"(.*?)\"\)")
+CONSTANT = re.compile(r"^(?:export )?const (\w+) = \"(.*)\";$", re.MULTILINE)
 
 
 def main() -> None:
@@ -45,6 +49,7 @@ def english() -> dict[str, dict]:
             "nodeCategories": itself(part for node in nodes.values() for part in node.CATEGORY.split("/")),
             "menuLabels": itself(texts["label"] for texts in commands.values()),
             "settingsCategories": itself(categories),
+            "basinEscape": itself(own_texts()),
         },
     }
 
@@ -70,10 +75,17 @@ def node_texts(node) -> dict:
     }
 
 
+def own_texts() -> list[str]:
+    """What the extension says, and what it is told: with a # for every number."""
+    said = [text for path in sorted((ROOT / "web" / "js").rglob("*.js")) for text in SAID.findall(path.read_text())]
+    cases = [case["says"] for _, options in TRANSITION_WIDGETS.values() for case in options.get("typed", ())]
+    return [*dict.fromkeys([*said, *cases, *(phrase.replace("{}", "#") for phrase in PHRASES)])]
+
+
 def page_texts() -> tuple[dict[str, dict], dict[str, dict], list[str]]:
     """Commands and settings by id (the page looks them up with _ for every dot), and the settings' categories."""
     source = (ROOT / "web" / "js" / "basin_escape.js").read_text(encoding="utf-8")
-    constants = dict(CONSTANT.findall(source))
+    constants = dict(CONSTANT.findall((ROOT / "web" / "js" / "nodes.js").read_text(encoding="utf-8")))
     commands, settings, categories = {}, {}, []
     for name, rest in ENTRY.findall(source):
         key = constants.get(name, name.strip('"')).replace(".", "_")

@@ -65,7 +65,7 @@ def curve_picture(page, server, nodes_2, steps, shown):
     page.evaluate(PLACE_GUIDER, [ZOOM, steps])
     page.evaluate("app.extensionManager.command.execute('BasinEscape.QueueBoth')")
     canvas = "document.querySelector('.basin-escape-curve canvas')"
-    for words, least in (("plain CFG", steps), ("CFG from", shown)):
+    for words, least in (("without: ", steps), ("with: ", shown)):
         page.wait_for_function(
             f"([words, least]) => {canvas}.ariaLabel?.startsWith(words) && {canvas}.dataset.steps >= least",
             arg=[words, least],

@@ -13,25 +13,28 @@ from ...tools.pack import ROOT
 
 BATCH, STEPS, ROUNDS = 16, 50, 20
 MEASURE = """async ([batch, steps, rounds]) => {
-    const { EMPTY, receive } = await import("http://pack/js/curve.js");
-    const { draw } = await import("http://pack/js/drawing.js");
+    const { EMPTY, receive } = await import("http://pack/js/curve/state.js");
+    const { draw } = await import("http://pack/js/curve/drawing.js");
     const canvas = document.body.appendChild(document.createElement("canvas"));
     [canvas.width, canvas.height] = [680, 400];
     const context = canvas.getContext("2d");
     context.scale(2, 2);
-    const colours = { ink: "#ddd", faint: "#999", shade: "#d9822b" };
+    const colours = { ink: "#ddd", faint: "#999", shade: "#d9822b", paper: "#222" };
     const milliseconds = [];
     let state = EMPTY;
     for (let step = 0; step < rounds * steps; step++) {
         const first = step % steps;
+        const norms = Array.from({ length: batch }, (_, k) => 0.01 + k / 1000);
         const message = {
-            first, timesteps: [1000 - 20 * first], norms: [Array.from({ length: batch }, (_, k) => 0.01 + k / 1000)],
+            prompt_id: "prompt", run: String(step - first), node: "1", first, timesteps: [1000 - 20 * first],
+            series: { guidance_norm: [norms] }, threshold: 0.012, mitigates: true,
             transition_step: Array.from({ length: batch }, (_, k) => (k < first ? k : -1)),
-            gated: Array(batch).fill(false), transition: "dynamic", ended: first === steps - 1,
+            reasons: Array(batch).fill(null), gated: Array(batch).fill(false), words: "", status: null,
+            ended: first === steps - 1, interrupted: false,
         };
         const started = performance.now();
         state = receive(state, message);
-        draw(context, state, 340, 200, colours, true, 170);
+        draw(context, state, 340, 200, colours, 170);
         context.getImageData(0, 0, 1, 1);  // wait until it is drawn
         milliseconds.push(performance.now() - started);
     }
@@ -48,7 +51,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM", shutil.which("chromium")))
         page = browser.new_page()
-        page.route("http://pack/js/*", serve)
+        page.route("http://pack/js/**", serve)
         page.route("http://pack/", lambda route: route.fulfill(body="", content_type="text/html"))
         page.goto("http://pack/")
         times = sorted(page.evaluate(MEASURE, [BATCH, STEPS, ROUNDS]))

@@ -37,7 +37,8 @@ def test_the_curve_has_every_step_and_the_transition_of_the_saved_trace(page, se
     ((words, steps),) = shown(page)
     assert steps == len(run.observations) == 50
     first, last = run.transition_step.min().item(), run.transition_step.max().item()
-    assert words == f"CFG from steps {first} to {last} in 4 of 4"
+    status, words = words.split(". ")
+    assert status == "protecting: opposite guidance" and words == f"CFG began at steps {first}-{last} (4 of 4 images)"
     assert painted(page) == [True] and page.complaints == []
 
 
@@ -46,7 +47,7 @@ def test_each_node_shows_its_own_curve(page, server):
     run_anew(page, server)
     page.wait_for_function(f"{CURVES}.filter(canvas => canvas.dataset.steps === '50').length === 2")
     words = sorted(words for words, _ in shown(page))
-    assert words[1] == "plain CFG" and words[0].startswith("CFG from step")
+    assert words[0] == "off: plain CFG." and words[1].startswith("protecting: zero guidance. CFG began at step")
     assert page.complaints == []
 
 
@@ -56,7 +57,7 @@ def test_nothing_of_the_curve_is_stored(page, server):
     page.wait_for_function(f"{CURVES}.some(canvas => canvas.dataset.steps === '50')")
     saved = page.evaluate("app.graph.serialize()")
     (values,) = (node["widgets_values"] for node in saved["nodes"] if node["type"] == "BasinEscapeGuider")
-    assert len(values) == 8 and "timesteps" not in json.dumps(saved)
+    assert len(values) == 9 and "timesteps" not in json.dumps(saved)
 
 
 @pytest.mark.parametrize("name", ["testbed_guider", "testbed_model_patch", "sd15_drop_in"])
@@ -71,7 +72,7 @@ def test_a_removed_node_takes_its_curve_along(page, name):
 
 
 def height(page):
-    return page.evaluate(f"{CURVES}[0].clientHeight")
+    return page.evaluate("document.querySelector('.basin-escape-curve').clientHeight")
 
 
 def set_setting(page, name, value):
@@ -84,12 +85,13 @@ def test_the_settings_take_effect_at_once(page):
     page.evaluate("app.canvas.ds.scale = 1")
     try:
         set_setting(page, "BasinEscape.LiveCurve", False)
-        assert height(page) == 20  # the words and the badge
+        assert height(page) == 34  # the words and the badge
+        assert page.locator(".basin-escape-badge").is_visible()
         set_setting(page, "BasinEscape.CurveHeight", 240)
         set_setting(page, "BasinEscape.LiveCurve", True)
         assert height(page) >= 240
     finally:
-        set_setting(page, "BasinEscape.CurveHeight", 120)
+        set_setting(page, "BasinEscape.CurveHeight", 170)
     assert page.complaints == []
 
 
@@ -103,3 +105,12 @@ def test_the_pointer_shows_the_values(page, server):
     assert page.evaluate(f"{CURVES}[0].toDataURL()") != before
     page.evaluate(f"{CURVES}[0].dispatchEvent(new PointerEvent('pointerleave'))")
     assert page.evaluate(f"{CURVES}[0].toDataURL()") == before
+
+
+def test_a_zoom_leaves_the_curve_sharp(page):
+    load(page, "testbed_guider")
+    pixels = f"{CURVES}[0].width"
+    for scale in (1, 2):
+        page.evaluate("scale => { app.canvas.ds.scale = scale; app.canvas.setDirty(true, true); }", scale)
+        page.wait_for_function(f"scale => {pixels} === {CURVES}[0].clientWidth * scale", arg=scale, timeout=5000)
+    assert page.complaints == []

@@ -32,6 +32,9 @@ def test_a_translation_changes_what_is_shown_and_nothing_that_is_stored(in_chine
     assert outputs == [output["name"] for output in expected["outputs"].values()]
     for name in ("cfg", "transition", "before_transition", "memorization_threshold"):
         assert labels[name] == expected["inputs"][name]["name"]
+    texts = json.loads((LOCALES / "zh" / "main.json").read_text(encoding="utf-8"))["basinEscape"]
+    title = page.locator(".basin-escape-badge").get_attribute("title")
+    assert title == texts["mitigation is on: click to switch it off"]
     stored = page.evaluate("app.graph.serialize().nodes.map(node => [node.id, node.widgets_values ?? []])")
     assert dict(stored) == {node["id"]: node.get("widgets_values", []) for node in workflow["nodes"]}
     assert page.complaints == []

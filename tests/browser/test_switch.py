@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import load
+from .conftest import SEEDS, load
 
 pytestmark = pytest.mark.usefixtures("current_renderer")
 
@@ -14,6 +14,7 @@ CHOICES = {
     ("static", "opposite guidance"): ["static_percent", "opposite_scale"],
     ("off", "opposite guidance"): [],
 }
+PLACES = "Object.fromEntries(app.graph._nodes.map(node => [node.id, [...node.pos]]))"
 SAVED_VALUES = """app.graph.serialize().nodes.filter(node => node.widgets_values?.length)
     .map(node => [node.id, node.widgets_values])"""
 EFFECTS = ("static_percent", "latest_percent", "opposite_scale")
@@ -103,7 +104,7 @@ def transitions(page):
 
 
 def badges(page):
-    return page.evaluate("[...document.querySelectorAll('.basin-escape-curve canvas')].map(c => c.dataset.badge)")
+    return page.evaluate("[...document.querySelectorAll('.basin-escape-badge')].map(badge => badge.dataset.state)")
 
 
 def test_the_switch_turns_all_off_and_back(page):
@@ -129,32 +130,113 @@ def test_the_switch_turns_the_selected_node_alone(page):
     assert page.complaints == []
 
 
-def test_the_switch_by_its_keys(page):
+@pytest.mark.parametrize("keys", ["Shift+KeyE", "Alt+Shift+KeyE"])
+def test_the_switch_by_its_keys(page, keys):
+    """Alt and a letter is a character on macOS."""
     load(page, "testbed_guider")
     page.mouse.click(400, 800)
-    page.keyboard.press("Alt+Shift+KeyE")
+    page.keyboard.press(keys)
     assert transitions(page) == ["off"]
     assert page.complaints == []
+
+
+def test_the_badge_is_a_button(page):
+    load(page, "testbed_model_patch")
+    places = page.evaluate(PLACES)
+    badge = page.locator(".basin-escape-badge[data-state='on']")
+    assert badge.get_attribute("title") and badge.evaluate("badge => getComputedStyle(badge).cursor") == "pointer"
+    badge.click()
+    assert transitions(page) == ["off", "off"] and badges(page) == ["off", "off"]
+    second = page.locator(".basin-escape-badge").nth(1)
+    for key in ("Enter", "Space"):
+        second.focus()
+        page.keyboard.press(key)
+    assert sorted(transitions(page)) == ["off", "off"]
+    page.keyboard.press("Enter")
+    assert sorted(transitions(page)) == ["dynamic", "off"]  # the other node is left alone
+    assert page.evaluate(PLACES) == places
+    assert page.complaints == []
+
+
+def test_the_menu_of_a_node_has_the_switch(page):
+    load(page, "testbed_guider")
+    page.wait_for_timeout(800)
+    x, y = page.evaluate(
+        """id => {
+            const { pos } = app.graph.getNodeById(id), { offset, scale } = app.canvas.ds;
+            return [(pos[0] + offset[0]) * scale + 60, (pos[1] + offset[1]) * scale - 12];
+        }""",
+        GUIDER,
+    )
+    page.mouse.click(x, y, button="right")
+    assert page.get_by_text("Basin Escape: queue with and without").first.is_visible()
+    page.get_by_text("Basin Escape: toggle mitigation").first.click()
+    assert transitions(page) == ["off"]
+    assert page.complaints == []
+
+
+SEED = """seed => app.graph._nodes.flatMap(node => node.widgets ?? [])
+    .filter(widget => widget.name === "noise_seed").forEach(widget => { widget.value = seed; })"""
+ADD_SAVE = """() => {
+    const preview = app.graph._nodes.find(node => node.type === "PreviewImage");
+    const link = app.graph.getLink?.(preview.inputs[0].link) ?? app.graph.links.get(preview.inputs[0].link);
+    const save = LiteGraph.createNode("SaveImage");
+    app.graph.add(save);
+    app.graph.getNodeById(link.origin_id).connect(link.origin_slot, save, 0);
+    return save.id;
+}"""
+
+
+def queue_both(page, server, prompts=2):
+    """What the command queues, in its order."""
+    before = set(server.get("/history"))
+    execute(page, "BasinEscape.QueueBoth")
+    server.until(lambda: len(set(server.get("/history")) - before) >= prompts, seconds=120)
+    new = [entry["prompt"] for key, entry in server.get("/history").items() if key not in before]
+    return sorted(new, key=lambda prompt: prompt[0])
 
 
 @pytest.mark.parametrize("control", ["fixed", "randomize"])
 def test_queue_with_and_without_changes_the_transition_alone(page, server, control):
     load(page, "testbed_guider")
+    page.evaluate(SEED, next(SEEDS))
+    save = str(page.evaluate(ADD_SAVE))
     page.evaluate(
         """control => app.graph._nodes.flatMap(node => node.widgets ?? [])
             .filter(w => w.name === 'control_after_generate').forEach(w => { w.value = control; })""",
         control,
     )
-    before = set(server.get("/history"))
     graph = page.evaluate(SAVED_VALUES)
-    execute(page, "BasinEscape.QueueBoth")
-    server.until(lambda: len(set(server.get("/history")) - before) >= 2, seconds=120)
-    prompts = [entry["prompt"] for key, entry in server.get("/history").items() if key not in before]
-    first, second = (prompt[2] for prompt in sorted(prompts, key=lambda prompt: prompt[0]))
-    assert first[str(GUIDER)]["inputs"].pop("transition") == "off"
-    assert second[str(GUIDER)]["inputs"].pop("transition") == "dynamic"
-    assert {key: entry["inputs"] for key, entry in first.items()} == {
-        key: entry["inputs"] for key, entry in second.items()
+    first, second = queue_both(page, server)
+    assert first[2][str(GUIDER)]["inputs"].pop("transition") == "off"
+    assert second[2][str(GUIDER)]["inputs"].pop("transition") == "dynamic"
+    for prompt, label in ((first, "without"), (second, "with")):
+        for entry in prompt[2].values():
+            prefix = entry["inputs"].pop("filename_prefix", f"_{label}")
+            assert prefix.endswith(f"_{label}")
+        assert any((server.base / "output").glob(f"ComfyUI_{label}_*.png"))
+    assert first[2][save] and {key: entry["inputs"] for key, entry in first[2].items()} == {
+        key: entry["inputs"] for key, entry in second[2].items()
     }
     assert page.evaluate(SAVED_VALUES) == graph
+    # What each picture carries makes it again.
+    for prompt, expected in ((first, "off"), (second, "dynamic")):
+        (guider,) = [n for n in prompt[3]["extra_pnginfo"]["workflow"]["nodes"] if n["id"] == GUIDER]
+        assert expected in guider["widgets_values"]
+    page.wait_for_function(
+        "document.querySelector('.basin-escape-curve canvas').ariaLabel.startsWith('with: protecting')"
+    )
+    assert page.complaints == []
+
+
+def test_where_all_is_off_one_prompt_is_queued(page, server):
+    load(page, "testbed_guider")
+    choose(page, transition="off")
+    page.evaluate(SEED, next(SEEDS))
+    before = set(server.get("/history"))
+    execute(page, "BasinEscape.QueueBoth")
+    assert "all nodes are off: queued once" in page.locator("[role=alert]").first.inner_text()
+    server.wait_until_idle()
+    (new,) = set(server.get("/history")) - before
+    assert server.get("/history")[new]["prompt"][2][str(GUIDER)]["inputs"]["transition"] == "off"
     assert page.complaints == []

@@ -8,7 +8,7 @@ from basin_escape.benchmarks.measure import NODES
 from basin_escape.plots.curve import CURVES, FIRST_PULL, PULL, X_AXES, draw_runs
 from basin_escape.plots.picture import THEMES, picture
 from basin_escape.samplers.settings import Settings
-from basin_escape.samplers.trace import GuidanceTrace
+from basin_escape.samplers.trace import GuidanceTrace, RunTrace
 from basin_escape.samplers.words import describe
 from basin_escape.samplers.words import waiting as waiting_steps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -120,9 +120,25 @@ def test_the_transition_is_described_in_words(traces):
     words = [describe(trace.runs[0]) for trace in traces]
     step = traces[0].runs[0].transition_step.item()
     timestep = traces[0].runs[0].quantity("timestep")[step, 0]
-    assert words[0] == f"CFG from step {step}, t = {timestep:.0f}"
-    assert words[3] == "CFG from steps 6 to 6 in 16 of 16 images" and words[4] == words[5] == "plain CFG"
+    assert words[0] == f"CFG began at step {step}, t = {timestep:.0f} (deadline)"
+    assert words[3] == "CFG began at step 6 (16 of 16 images)" and words[4] == words[5] == "plain CFG"
     assert "not memorized: plain CFG" in words[7]
+
+
+def run_of(steps, reasons, gated):
+    series = {"sigma": torch.ones(4, 1), "timestep": torch.tensor([[999.0], [750.0], [500.0], [250.0]])}
+    return RunTrace(Settings(), 7.5, 4, torch.tensor(steps), torch.tensor(gated), series, reasons)
+
+
+def test_words_tell_of_deadlines_gates_and_images_that_wait():
+    one = run_of([2], ["deadline"], [False])
+    assert describe(one) == "CFG began at step 2, t = 500 (deadline)"
+    some = run_of([1, 2, 0, -1], ["minimum", "deadline", "gate", None], [False, False, True, False])
+    began = "CFG began at steps 1-2 (2 of 4 images); 1 by the deadline; 1 not memorized: plain CFG"
+    assert describe(some) == f"{began}; 1 without CFG to the end"
+    assert describe(some, ended=False) == f"{began}; 1 still held back"
+    waits = run_of([-1], [None], [False])
+    assert (describe(waits), describe(waits, ended=False)) == ("CFG never began", "still held back")
 
 
 @pytest.mark.parametrize("steps", [1, 5])

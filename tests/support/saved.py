@@ -7,7 +7,7 @@ import torch
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import SCHEMA, VERSION, GuidanceTrace, RunTrace
 
-NOT_SERIES = ("settings", "cfg", "elements", "transition_step", "reasons", "gated")
+NOT_SERIES = ("settings", "cfg", "elements", "transition_step", "reasons", "gated", "status")
 
 
 def read_trace(path):
