@@ -25,15 +25,18 @@ GATE = 0.010
 PROMPTS = {"memorized": (MEMORIZED_CAPTIONS[:8], 8), "ordinary": (ORDINARY_CAPTIONS[::7], 16)}
 
 OPPOSITE = {"before_transition": "opposite guidance"}
+ORTHOGONAL = {"transition": "never", "before_transition": "orthogonal guidance"}
 SETTINGS = {
     "no mitigation": {"transition": "off"},
     "static, zero guidance, t = 500": {"transition": "static", "skip_unused_pass": True},
     "dynamic, zero guidance": {},
     "dynamic, opposite guidance 2": OPPOSITE,
     "dynamic, opposite, gate": {**OPPOSITE, "memorization_threshold": GATE},
+    "orthogonal guidance": ORTHOGONAL,
+    "orthogonal guidance, gate": {**ORTHOGONAL, "memorization_threshold": GATE},
 }
 ROWS = [(kind, name) for kind in PROMPTS for name in SETTINGS]
-SHOWN = ["no mitigation", "dynamic, zero guidance", "dynamic, opposite guidance 2"]
+SHOWN = ["no mitigation", "orthogonal guidance", "dynamic, zero guidance"]
 
 
 def main() -> None:

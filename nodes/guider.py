@@ -1,13 +1,13 @@
 from ..samplers.settings import Settings
 from .live import live_curve
 from .sampling import build_guider
+from .transition_widgets import TRANSITION_WIDGETS
 from .widgets import (
     CFG,
     HOW_IT_PROTECTS,
     PROMPTS,
     SKIP_UNUSED_PASS,
     TRACE_TOOLTIP,
-    TRANSITION_WIDGETS,
     UNCONDITIONAL,
     UNIQUE_ID,
 )

@@ -12,13 +12,13 @@ from .sampling import (
     sample_latent,
     sampler_widgets,
 )
+from .transition_widgets import TRANSITION_WIDGETS
 from .widgets import (
     CFG,
     HOW_IT_PROTECTS,
     PROMPTS,
     SEED,
     SKIP_UNUSED_PASS,
-    TRANSITION_WIDGETS,
     UNCONDITIONAL,
     UNIQUE_ID,
 )

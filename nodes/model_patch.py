@@ -2,7 +2,8 @@ from ..samplers.host.patch import patch_model
 from ..samplers.settings import Settings
 from ..samplers.trace import GuidanceTrace
 from .live import live_curve
-from .widgets import HOW_IT_PROTECTS, TRACE_TOOLTIP, TRANSITION_WIDGETS, UNIQUE_ID
+from .transition_widgets import TRANSITION_WIDGETS
+from .widgets import HOW_IT_PROTECTS, TRACE_TOOLTIP, UNIQUE_ID
 
 
 class BasinEscapeModelPatch:

@@ -15,7 +15,8 @@ from .sampling import (
     sample_latent,
     sampler_widgets,
 )
-from .widgets import CFG, PROMPTS, SEED, TRANSITION_WIDGETS, UNCONDITIONAL
+from .transition_widgets import TRANSITION_WIDGETS
+from .widgets import CFG, PROMPTS, SEED, UNCONDITIONAL
 
 BEFORE = (ZERO, OPPOSITE, CONDITIONAL)  # of the paper: what a transition point is looked for under
 

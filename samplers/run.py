@@ -5,16 +5,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .guidance import prediction_norms, pull, scale_before_transition, scale_per_sample, select
-from .orthogonal import FirstPull
+from .guidance import scale_before_transition, select
 from .repeats import Repeats
 from .schedule import Observations, TimestepScale, ascending
-from .settings import ESCAPE, ORTHOGONAL, Settings
+from .settings import Settings
 from .trace import Listener, RunTrace
 from .transition import Transition
-
-# What every run watches, by its names in the trace.
-WATCHED = ("sigma", "guidance_norm", "conditional_norm", "unconditional_norm", "scale")
+from .watch import ALWAYS, Watch
 
 
 class Run:
@@ -47,8 +44,7 @@ class Run:
         self.everywhere = torch.ones(batch, dtype=torch.bool)
         self.timestep = TimestepScale(percent_to_sigma)
         self.observes, self.repeats = Observations(sigmas), Repeats()
-        self.target = None  # of an escape: the first conditional prediction
-        self.first_pull = FirstPull() if self.active and settings.before_transition == ORTHOGONAL else None
+        self.watch = Watch(settings, self.active)
         self.names: list[str] = []  # of what is watched
         self.calls: list[tuple[Tensor, bool]] = []  # [names, batch] on the model's device, and whether computed
         self.observed: list[tuple[Tensor, Tensor]] = []  # [names, batch], mask [batch]: not in the trace yet
@@ -78,7 +74,7 @@ class Run:
         """
         if self.passes_through:
             return self.everywhere
-        self._keep(self._watch(x, cond, uncond, sigma, scale), computed)
+        self._keep(self.watch(x, cond, uncond, sigma, scale), computed)
         if self.transition.undecided:
             self._settle()
         return self.mask(sigma)
@@ -88,9 +84,7 @@ class Run:
 
         cond [batch, ...] of the model call that was watched last, and its mask [batch].
         """
-        if self.first_pull is None:
-            return cond
-        return select(on, cond, self.first_pull.taken_out(cond, self.left, self.settings.repulsion))
+        return select(on, cond, self.watch.without_first_pull(cond))
 
     def mask(self, sigma: Tensor) -> Tensor:
         """The same [batch] for the noise level sigma [batch], before the predictions of the call are known."""
@@ -99,23 +93,7 @@ class Run:
     def skip(self, sigma: Tensor) -> None:
         """Note a call with one prediction only: a gap in the curves."""
         gap = torch.full_like(sigma, torch.nan, dtype=torch.float32)
-        self._keep({"sigma": sigma.float(), **dict.fromkeys(WATCHED[1:], gap)}, computed=False)
-
-    def _watch(
-        self, x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor, scale: float | Tensor
-    ) -> dict[str, Tensor]:
-        g = cond - uncond
-        norms = prediction_norms(x, cond, uncond, g, sigma)
-        seen: dict[str, Tensor] = dict(
-            zip(WATCHED, [sigma.float(), *norms, scale_per_sample(scale, sigma)], strict=True)
-        )
-        if self.settings.transition == ESCAPE:
-            if self.target is None or self.target.shape != cond.shape:  # some samplers change the size on the way
-                self.target = cond.clone()
-            seen["pull"] = pull(g, uncond, self.target)
-        if self.first_pull is not None:
-            self.left = seen["first_pull"] = self.first_pull(g, sigma)
-        return seen
+        self._keep({"sigma": sigma.float(), **dict.fromkeys(ALWAYS[1:], gap)}, computed=False)
 
     def _keep(self, seen: dict[str, Tensor], computed: bool) -> None:
         self.names = list(seen)

@@ -8,7 +8,7 @@ import json
 import re
 
 from ..nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
-from ..nodes.widgets import TRANSITION_WIDGETS
+from ..nodes.transition_widgets import TRANSITION_WIDGETS
 from ..samplers.words import PHRASES
 from .pack import ROOT
 

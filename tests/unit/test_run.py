@@ -81,7 +81,7 @@ def test_only_an_escape_has_a_pull(transition):
     drive(run, [[2.0] * 6])
     assert "pull" not in run.trace.series
     assert run.trace.quantity("guidance_norm").shape == (6, 1) and run.trace.quantity("guidance_norm").isfinite().all()
-    assert run.target is None
+    assert run.watch.target is None
 
 
 def test_a_sampler_that_changes_the_size_on_the_way_gets_a_new_target():
