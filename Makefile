@@ -12,7 +12,7 @@ export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
 .PHONY: demo test lint format bench bench-curve bench-methods bench-paper pictures locales docs
 .PHONY: train-testbed measure-testbed compare-trainings
-.PHONY: test-server test-browser thumbnails comfyui
+.PHONY: test-packs test-server test-browser thumbnails comfyui
 
 demo: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.demo
@@ -69,6 +69,10 @@ compare-trainings: .venv/installed
 test-server: .venv/installed comfyui
 	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest --numprocesses=auto tests/host $(ARGS)
 	$(BIN)/pytest tests/server $(ARGS)
+
+# Public packs beside this one: PACKS_PATH names a folder of their checkouts.
+test-packs: .venv/installed comfyui
+	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" PACKS_PATH="$(PACKS_PATH)" "$(COMFYUI_PYTHON)" -m pytest tests/packs $(ARGS)
 
 test-browser: .venv/installed comfyui
 	$(BIN)/pytest tests/browser $(ARGS)

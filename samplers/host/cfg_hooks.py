@@ -23,6 +23,7 @@ from .before_run import percent_to_sigma
 from .conditioning import absent
 from .uncopied import Uncopied
 
+PRE_CFG = "sampler_pre_cfg_function"
 NONE = torch.empty(0, dtype=torch.long)  # the samples of a run that saw no guidance
 
 
@@ -81,7 +82,7 @@ class CFGHooks(Uncopied):
             self.passed = args["input"]
             return predictions
         decided = self.decide(args, predictions[0], predictions[self.negative])
-        return predictions if decided.followed is decided.cond else [decided.followed, *predictions[1:]]
+        return [decided.followed, *predictions[1:]] if self.settings.before_transition == ORTHOGONAL else predictions
 
     def post_cfg(self, args: dict) -> Tensor:
         denoised, before_cfg, passed = args["denoised"], self.decided, self.passed
@@ -111,7 +112,10 @@ class CFGHooks(Uncopied):
         self.facts.model_calls += 1
         self.facts.from_cache += cached
         on = run(x, cond, uncond, sigma, scale, not cached)
-        self.decided = Decided(x, on, cond, uncond, run.mitigated(cond, on))
+        followed = run.mitigated(cond, on)
+        if len(args["model_options"].get(PRE_CFG, [])) > 1:  # some nodes write into the predictions they are handed
+            cond, uncond = cond.clone(), uncond.clone()
+        self.decided = Decided(x, on, cond, uncond, followed)
         return self.decided
 
     def unguided(self, sigma: Tensor, *conds: list[dict] | None) -> bool:

@@ -108,6 +108,25 @@ def test_what_other_nodes_write_into_the_negative_prediction_has_no_say(testbed)
     assert torch.equal(run.quantity("guidance_norm")[:first], plain.quantity("guidance_norm")[:first])
 
 
+@pytest.mark.parametrize("before", ["zero guidance", "opposite guidance"])
+def test_a_node_that_writes_into_the_predictions_it_is_handed_has_no_say(testbed, before):
+    """As Skimmed CFG does: in place, after ours has looked at them."""
+
+    def in_place(args):
+        args["conds_out"][1].copy_(args["conds_out"][0])
+        args["conds_out"][0].mul_(0.5)
+        return args["conds_out"]
+
+    model = testbed.model.clone()
+    model.set_model_sampler_pre_cfg_function(in_place)
+    settings = Settings("never", before)
+    alone, _ = testbed.guided(settings, MEMORIZED)
+    assert torch.equal(testbed.guided(settings, MEMORIZED, model=model)[0], alone)
+    assert torch.equal(testbed.guided(settings, MEMORIZED, model=model, negative=OTHER, unconditional="")[0], alone)
+    if WrappersMP:
+        assert torch.equal(testbed.stock(MEMORIZED, model=patch_model(model, settings, GuidanceTrace())), alone)
+
+
 @pytest.mark.parametrize("name", comfy.samplers.KSampler.SAMPLERS)
 def test_whether_a_sampler_adds_noise_is_known_beforehand(testbed, name):
     """Two seeds for the noise on the way, one start: the pictures differ, or do not."""
