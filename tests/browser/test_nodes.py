@@ -89,9 +89,7 @@ def test_inside_a_subgraph(page, server, current_renderer):
         subgraph_id,
     )
     page.wait_for_function("document.querySelector('.basin-escape-curve canvas')?.dataset.steps === '50'")
-    assert page.evaluate("document.querySelector('.basin-escape-curve canvas').ariaLabel").startswith(
-        "CFG began at step"
-    )
+    assert page.evaluate("document.querySelector('.basin-escape-curve canvas').ariaLabel").startswith("protecting: ")
     assert page.complaints == []
 
 
