@@ -30,7 +30,7 @@ CURVES = {
 LABELS = {PULL: "pull towards the first prediction", FIRST_PULL: "how much of the first pull is left"}
 NORMS = (GUIDANCE_NORM, BOTH_NORMS)
 X_AXES = ("timestep", "step", "sigma")
-CHARACTERS_PER_INCH = 11  # of the title's font
+CHARACTERS_PER_INCH = 10  # of the title's font
 
 
 def draw_runs(

@@ -14,7 +14,7 @@ BEGAN_APART = "CFG began at steps {}-{} ({} of {} images)"
 LATE = "{} by the deadline"
 GATED, GATED_SOME = "not memorized: plain CFG", "{} not memorized: plain CFG"
 WAITING, WAITING_SOME = "still held back", "{} still held back"
-NEVER, NEVER_SOME = "CFG never began", "{} without CFG to the end"
+NEVER, NEVER_SOME = "held back to the end", "{} held back to the end"
 # What a run is described with: its page translates these.
 PHRASES = (
     PLAIN,
@@ -63,7 +63,7 @@ def _beginnings(run: RunTrace, steps: torch.Tensor, images: int) -> list[str]:
 
 
 def _count(number: int, images: int, one: str, some: str) -> str:
-    return one if images == 1 else some.format(number)
+    return one if number == images else some.format(number)
 
 
 def waiting(run: RunTrace) -> torch.Tensor:

@@ -135,10 +135,10 @@ def test_words_tell_of_deadlines_gates_and_images_that_wait():
     assert describe(one) == "CFG began at step 2, t = 500 (deadline)"
     some = run_of([1, 2, 0, -1], ["minimum", "deadline", "gate", None], [False, False, True, False])
     began = "CFG began at steps 1-2 (2 of 4 images); 1 by the deadline; 1 not memorized: plain CFG"
-    assert describe(some) == f"{began}; 1 without CFG to the end"
+    assert describe(some) == f"{began}; 1 held back to the end"
     assert describe(some, ended=False) == f"{began}; 1 still held back"
     waits = run_of([-1], [None], [False])
-    assert (describe(waits), describe(waits, ended=False)) == ("CFG never began", "still held back")
+    assert (describe(waits), describe(waits, ended=False)) == ("held back to the end", "still held back")
 
 
 @pytest.mark.parametrize("steps", [1, 5])
