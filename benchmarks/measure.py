@@ -37,6 +37,7 @@ SETTINGS = {
     "transition": "dynamic",
     "before_transition": "zero guidance",
     "opposite_scale": 2.0,
+    "repulsion": 0.07,
     "static_percent": 0.5,
     "latest_percent": 0.6,
     "memorization_threshold": 0.0,

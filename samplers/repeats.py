@@ -2,8 +2,7 @@
 
 from torch import Tensor
 
-# Far below what a step changes, above the rounding of float32: of the guidance, and of the predictions.
-TOLERANCE, ROUNDING = 1e-5, 3e-7
+TOLERANCE = 1e-5  # relative: far below what a step changes, above the rounding of float32
 
 
 class Repeats:
@@ -17,14 +16,11 @@ class Repeats:
     def __init__(self) -> None:
         self.last: Tensor | None = None
 
-    def __call__(self, d: Tensor, conditional: Tensor, sigma: float) -> Tensor:
-        """[batch] bool for the guidance norms d [batch] of a call at the noise level sigma.
-
-        conditional [batch]: the norms of the conditional prediction.
-        """
+    def __call__(self, d: Tensor, sigma: float) -> Tensor:
+        """[batch] bool for the guidance norms d [batch] of a call at the noise level sigma."""
         scales = d.new_tensor([1.0, (1 + sigma**2) ** 0.5, sigma])[:, None]
         last, self.last = self.last, d * scales
         if last is None:
             return d == 0
-        same = (d * scales - last).abs() <= TOLERANCE * last + ROUNDING * conditional * scales
+        same = (d * scales - last).abs() <= TOLERANCE * last
         return same.any(0) | (d == 0)

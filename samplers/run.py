@@ -110,7 +110,7 @@ class Run:
         for row, own in zip(torch.stack(rows).cpu(), computed, strict=True):
             seen = dict(zip(self.names, row, strict=True))
             level = seen["sigma"][0].item()
-            new = ~self.repeats(seen["guidance_norm"], seen["conditional_norm"], level) & own
+            new = ~self.repeats(seen["guidance_norm"], level) & own
             if not self.observes(level):
                 continue
             if self.transition.undecided:

@@ -16,15 +16,15 @@ from torch import Tensor
 from ..fingerprint import fingerprint
 from ..guidance import before_transition, select
 from ..run import Run
-from ..settings import ESCAPE, ORTHOGONAL, Settings
+from ..settings import ORTHOGONAL, Settings
 from ..status import NO_EFFECT, WARNING, Facts
 from ..trace import GuidanceTrace, Listener, RunTrace
 from .before_run import percent_to_sigma
 from .conditioning import absent
+from .scale import check_known_scale
 from .uncopied import Uncopied
 
 PRE_CFG = "sampler_pre_cfg_function"
-NONE = torch.empty(0, dtype=torch.long)  # the samples of a run that saw no guidance
 
 
 class Decided(NamedTuple):
@@ -78,7 +78,8 @@ class CFGHooks(Uncopied):
 
     def pre_cfg(self, args: dict) -> list:
         predictions, conds = args["conds_out"], args["conds"]
-        if self.unguided(args["sigma"], conds[0], conds[self.negative]):
+        missing = predictions[0] is None or predictions[self.negative] is None
+        if missing or self.unguided(args["sigma"], conds[0], conds[self.negative]):
             self.passed = args["input"]
             return predictions
         decided = self.decide(args, predictions[0], predictions[self.negative])
@@ -128,25 +129,20 @@ class CFGHooks(Uncopied):
     def end(self, trace: GuidanceTrace, samples: Any) -> None:
         """Put the run into the trace: that made `samples`, or None where it was interrupted. Warns once in the log."""
         self.facts.interrupted = samples is None
-        run = self.run.trace if self.run else RunTrace(self.settings, math.nan, 0, NONE, NONE.bool(), facts=self.facts)
+        run = self.run.trace if self.run else empty_trace(self.settings, self.facts)
         run.made = None if samples is None else fingerprint(samples)
         trace.append(run)
         if run.status.kind in (NO_EFFECT, WARNING) or not (run.steps or self.facts.interrupted):
             logging.warning("Basin Escape: %s", run.status.text)
 
 
+def empty_trace(settings: Settings, facts: Facts) -> RunTrace:
+    """Of a run that saw no guidance."""
+    none = torch.empty(0, dtype=torch.long)
+    return RunTrace(settings, math.nan, 0, none, none.bool(), facts=facts)
+
+
 def answered_by_cache(model_options: dict) -> bool:
     """Whether core's EasyCache has answered this model call, which it tells in the options."""
     cache = model_options.get("transformer_options", {}).get("easycache")
     return getattr(cache, "name", None) == "EasyCache" and cache.skip_current_step
-
-
-def check_known_scale(settings: Settings) -> None:
-    """Raise ValueError for settings that need the guidance scale, where a hook is not told of it."""
-    needs = {ESCAPE: settings.transition, ORTHOGONAL: settings.before_transition}
-    for choice, chosen in needs.items():
-        if choice == chosen and settings.mitigates:
-            raise ValueError(
-                f"{choice} needs the guidance scale, but this ComfyUI, with this guider, does not tell it to a model "
-                "patch. Use Basin Escape Guider or KSampler (Basin Escape), or choose zero guidance and dynamic."
-            )

@@ -19,6 +19,7 @@ SHARED = [
     "transition",
     "before_transition",
     "opposite_scale",
+    "repulsion",
     "static_percent",
     "latest_percent",
     "memorization_threshold",

@@ -54,7 +54,7 @@ def in_parts_by_guider(testbed, settings, *parts):
 
 def mitigated(run):
     """[steps, batch]: where CFG did not act. (One of the hosts does not tell its own scale where it does.)"""
-    return run.quantity("scale") == scale_before_transition(run.settings.before_transition, 2.0)
+    return run.quantity("scale") == scale_before_transition(run.settings)
 
 
 BY = pytest.mark.parametrize("in_parts", [in_parts_by_patch, in_parts_by_guider])

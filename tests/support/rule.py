@@ -23,19 +23,15 @@ def below(sigmas, level):
     return next((k for k, sigma in enumerate(sigmas) if sigma <= level * 1.0001), -1)
 
 
-def computed(norms, sigmas, conditional=None):
-    """Of a sample's model calls, those whose guidance is neither none nor that of the call before, as a cache's is.
-
-    conditional: the norms of the conditional prediction, below whose rounding two guidances are the same.
-    """
+def computed(norms, sigmas):
+    """Of a sample's model calls, those whose guidance is neither none nor that of the call before, as a cache's is."""
     own = []
     for k, (d, sigma) in enumerate(zip(norms, sigmas, strict=True)):
         scales = [(1.0, 1.0)]
         if k:
             before = sigmas[k - 1]
             scales += [((1 + sigma**2) ** 0.5, (1 + before**2) ** 0.5), (sigma, before)]
-        rounding = 3e-7 * conditional[k] if conditional else 0.0
-        same = k and any(abs(d * a - norms[k - 1] * b) <= 1e-5 * norms[k - 1] * b + rounding * a for a, b in scales)
+        same = k and any(abs(d * a - norms[k - 1] * b) <= 1e-5 * norms[k - 1] * b for a, b in scales)
         own.append(d != 0 and not same)
     return own
 
