@@ -23,9 +23,17 @@ from .plan import Job, jobs
 from .report import report
 
 
-def work(part: tuple[Job, str]) -> None:
-    """One caption of a job, by one thread."""
-    job, caption = part
+def chosen(quick: bool) -> list[Job]:
+    if not quick:
+        return jobs()
+    few = [job for job in jobs() if job.condition == "closed form eps"]
+    return [replace(job, seeds=2, sampling=Sampling(steps=6)) for job in few]
+
+
+def work(part: tuple[bool, int, str]) -> None:
+    """One caption of a job, by one thread. Jobs go to another process by their number: methods are functions."""
+    quick, number, caption = part
+    job = chosen(quick)[number]
     torch.set_num_threads(1)
     comfy.utils.set_progress_bar_enabled(False)
     warnings.filterwarnings("ignore", module="torchsde")
@@ -37,15 +45,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two starts and six steps of the closed form")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
-    every, target = jobs(), page.RESULTS / "methods"
-    if arguments.quick:
-        few = [job for job in every if job.condition == "closed form eps"]
-        every = [replace(job, seeds=2, sampling=Sampling(steps=6)) for job in few]
-        target = ROOT / "output" / "bench-methods-quick"
-    parts = [(job, caption) for job in every for caption in job.captions]
+    every = chosen(arguments.quick)
+    parts = [(arguments.quick, number, caption) for number, job in enumerate(every) for caption in job.captions]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(arguments.processes, mp_context=context) as pool:
         list(tqdm(pool.map(work, parts), total=len(parts), unit="caption"))
-    report(every, target)
+    report(every, ROOT / "output" / "bench-methods-quick" if arguments.quick else page.RESULTS / "methods")
     if not arguments.quick:
         page.write_page()
