@@ -12,9 +12,13 @@ SCENARIOS = ["small data set", "class labels", "duplicated items", "trigger word
 VARIANTS = ["eps", "v", "flow", "learned", "learned noise", *SCENARIOS]
 # The widgets that design and help pages promise: default, lowest and highest value.
 SHARED = {
-    "transition": ("dynamic", ["dynamic", "escape", "static", "off"]),
-    "before_transition": ("zero guidance", ["zero guidance", "opposite guidance", "conditional only"]),
+    "transition": ("never", ["dynamic", "escape", "static", "never", "off"]),
+    "before_transition": (
+        "orthogonal guidance",
+        ["zero guidance", "opposite guidance", "conditional only", "orthogonal guidance"],
+    ),
     "opposite_scale": (2.0, 0, 30),
+    "repulsion": (0.07, 0, 1),
     "static_percent": (0.5, 0, 1),
     "latest_percent": (0.6, 0, 1),
     "memorization_threshold": (0.0, 0, 1),

@@ -117,7 +117,7 @@ def test_a_workflow_under_static_transitions_gives_the_pictures_of_its_sweep(ser
     sweep = prompt[node(prompt, "TransitionSweep")]
     inputs = {key: value for key, value in sweep["inputs"].items() if key not in ("points", "first_percent")}
     inputs |= {"transition": "static", "latest_percent": 0.6, "memorization_threshold": 0.0}
-    inputs |= {"denoise": 1.0, "skip_unused_pass": False}
+    inputs |= {"denoise": 1.0, "skip_unused_pass": False, "repulsion": 0.07}
     for point, percent in ((0, 0.1), (7, inputs.pop("last_percent"))):
         single = {"class_type": "BasinEscapeKSampler", "inputs": {**inputs, "static_percent": percent}}
         changed = {**prompt, node(prompt, "TransitionSweep"): single}
