@@ -29,7 +29,8 @@ WIDGETS = {
     "BasinEscapeKSampler": {**SHARED, "cfg": (7.5, 0, 100), "steps": (20, 1, 10000), "denoise": (1.0, 0, 1)},
     "GuidanceNormPlot": {"width": (768, 256, 4096), "height": (512, 256, 4096)},
     "TransitionSweep": {
-        **{name: SHARED[name] for name in ("before_transition", "opposite_scale")},
+        "before_transition": ("zero guidance", ["zero guidance", "opposite guidance", "conditional only"]),
+        "opposite_scale": SHARED["opposite_scale"],
         "points": (8, 2, 64),
         "first_percent": (0.1, 0, 1),
         "last_percent": (0.8, 0, 1),
