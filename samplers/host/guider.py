@@ -11,10 +11,11 @@ from ..guidance import select
 from ..run import Run
 from ..settings import CONDITIONAL, NEVER, ORTHOGONAL, STATIC, ZERO, Settings
 from ..trace import GuidanceTrace
+from .cfg_hooks import PRE_CFG
 from .patch import add_hooks, hooks_of
 
 # The options by which other nodes work on both predictions at once.
-PRE_CFG, IN_ITS_OWN_WAY = "sampler_pre_cfg_function", "sampler_calc_cond_batch_function"
+IN_ITS_OWN_WAY = "sampler_calc_cond_batch_function"
 
 
 class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
@@ -132,7 +133,7 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
             negative = second if with_negative else self._predict_negative(self.conds["negative"], x, timestep, options)
             return [cond, select(now, negative, empty)]
 
-        options["sampler_pre_cfg_function"] = [pre_cfg, *options["sampler_pre_cfg_function"][1:]]
+        options[PRE_CFG] = [pre_cfg, *options[PRE_CFG][1:]]
         return self._predict_pair(self.conds["negative"] if with_negative else self.empty, x, timestep, options, seed)
 
     def _predict_pair(self, negative: list, x: Tensor, timestep: Tensor, model_options: dict, seed) -> Tensor:

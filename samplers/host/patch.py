@@ -12,12 +12,12 @@ from ..settings import BY_IMAGE, Settings
 from ..status import Facts
 from ..trace import GuidanceTrace
 from .before_run import adds_noise, percent_to_sigma
-from .cfg_hooks import CFGHooks
+from .cfg_hooks import PRE_CFG, CFGHooks
 from .old_host import UnannouncedRuns
 from .uncopied import Uncopied
 
 KEY = "basin_escape"
-HOOKS = ("sampler_pre_cfg_function", "sampler_post_cfg_function")
+HOOKS = (PRE_CFG, "sampler_post_cfg_function")
 
 
 def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
