@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..samplers.host.guider import BasinEscapeCFGGuider
 from ..samplers.host.patch import patch_model
-from ..samplers.settings import Settings
+from ..samplers.settings import ORTHOGONAL, Settings
 from ..samplers.trace import GuidanceTrace, Listener
 
 
@@ -78,7 +78,7 @@ def guided(name: str, settings: Settings, skip_unused_pass: bool = False) -> Met
 
         return replace(setup, guider=build, trace=trace)
 
-    return Method(name, change, ("guider", settings, skip_unused_pass))
+    return Method(name, change, ("guider", *_code_of(settings), skip_unused_pass))
 
 
 def patched(name: str, settings: Settings, listener: Listener | None = None) -> Method:
@@ -88,4 +88,9 @@ def patched(name: str, settings: Settings, listener: Listener | None = None) -> 
         trace = GuidanceTrace(listener=listener)
         return replace(setup, model=patch_model(setup.model, settings, trace), trace=trace)
 
-    return Method(name, change, ("patch", settings))
+    return Method(name, change, ("patch", *_code_of(settings)))
+
+
+def _code_of(settings: Settings) -> tuple:
+    """The settings, and which version of their method's code results on disk are of."""
+    return (settings, "two pulls") if settings.before_transition == ORTHOGONAL and settings.mitigates else (settings,)

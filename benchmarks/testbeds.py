@@ -142,12 +142,14 @@ SCENARIO_PROMPTS: dict[str, Sequence[str]] = {
     "trigger words": [f"{t} {c.split(maxsplit=1)[1]}" for t, c in zip(TRIGGERS, TUNING.memorized, strict=True)],
     "trigger words alone": TRIGGERS,
 }
+TO_TUNE = {"class labels to tune": TUNING.ordinary}  # the other half of the class labels
 TESTBEDS = ("closed form eps", "closed form v", "closed form flow", *LEARNED, *SCENARIO_PROMPTS)
 
 
 @cache
 def testbed(name: str) -> Any:
-    """One of TESTBEDS."""
-    if name in SCENARIO_PROMPTS:
-        return Scenario(name.removesuffix(" alone"), SCENARIO_PROMPTS[name])
+    """One of TESTBEDS, or of TO_TUNE."""
+    prompts = SCENARIO_PROMPTS | TO_TUNE
+    if name in prompts:
+        return Scenario(name.removesuffix(" alone").removesuffix(" to tune"), prompts[name])
     return Learned(name) if name.startswith("learned") else ClosedForm(name.removeprefix("closed form "))

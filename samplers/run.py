@@ -80,11 +80,11 @@ class Run:
         return self.mask(sigma)
 
     def mitigated(self, cond: Tensor, on: Tensor) -> Tensor:
-        """The conditional prediction for the host's CFG: of samples that wait, without their first pull.
+        """The conditional prediction for the host's CFG: of samples that wait, without their pulls.
 
         cond [batch, ...] of the model call that was watched last, and its mask [batch].
         """
-        return select(on, cond, self.watch.without_first_pull(cond))
+        return select(on, cond, self.watch.without_pulls(cond))
 
     def mask(self, sigma: Tensor) -> Tensor:
         """The same [batch] for the noise level sigma [batch], before the predictions of the call are known."""

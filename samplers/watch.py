@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from .guidance import prediction_norms, pull, scale_per_sample
-from .orthogonal import FirstPull
+from .orthogonal import Pulls
 from .settings import ESCAPE, ORTHOGONAL, Settings
 
-# What every run watches. Escape adds "pull", orthogonal guidance "first_pull".
+# What every run watches. Escape adds "pull", orthogonal guidance "first_pull" and "second_pull".
 ALWAYS = ("sigma", "guidance_norm", "conditional_norm", "unconditional_norm", "scale")
 
 
@@ -17,8 +17,8 @@ class Watch:
     def __init__(self, settings: Settings, active: bool):
         self.settings = settings
         self.target = None  # of an escape: the first conditional prediction
-        self.first_pull = FirstPull() if active and settings.before_transition == ORTHOGONAL else None
-        self.left = torch.empty(0)  # of the first pull, in the last call
+        self.pulls = Pulls() if active and settings.before_transition == ORTHOGONAL else None
+        self.left = torch.empty(2, 0)  # of the pulls, in the last call
 
     def __call__(
         self, x: Tensor, cond: Tensor, uncond: Tensor, sigma: Tensor, scale: float | Tensor
@@ -33,12 +33,11 @@ class Watch:
             if self.target is None or self.target.shape != cond.shape:  # some samplers change the size on the way
                 self.target = cond.clone()
             seen["pull"] = pull(g, uncond, self.target)
-        if self.first_pull is not None:
-            self.left = seen["first_pull"] = self.first_pull(g, sigma)
+        if self.pulls is not None:
+            self.left = self.pulls(g, sigma)
+            seen["first_pull"], seen["second_pull"] = self.left
         return seen
 
-    def without_first_pull(self, cond: Tensor) -> Tensor:
+    def without_pulls(self, cond: Tensor) -> Tensor:
         """The conditional prediction of the last call as orthogonal guidance follows it; as it is for other choices."""
-        if self.first_pull is None:
-            return cond
-        return self.first_pull.taken_out(cond, self.left, self.settings.repulsion)
+        return cond if self.pulls is None else self.pulls.taken_out(cond, self.left, self.settings.repulsion)

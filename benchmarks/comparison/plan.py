@@ -6,6 +6,7 @@ from ...samplers.settings import Settings
 from ..harness import Evaluation, Sampling, evaluate
 from ..methods import PLAIN, Method, guided
 from ..testbeds import testbed
+from . import choices
 
 REPULSIONS = (0.0, 0.02, 0.05, 0.07, 0.1, 0.2)
 DEFAULT = Settings("never", "orthogonal guidance")
@@ -79,9 +80,20 @@ class Job:
         return evaluate(self.method, self.name, self.captions, self.seeds, self.sampling)
 
 
+def choice_jobs(condition: str) -> list[Job]:
+    """On the tuning half; of the class labels, whose testbed for this has one half only."""
+    methods, sampling = choices.choices(condition), choices.CONDITIONS[condition]
+    if condition not in CONDITIONS:
+        return [Job("choices", condition, method, sampling, seeds=4) for method in methods]
+    found = [Job("choices", condition, method, sampling, half="tuning", seeds=4) for method in methods]
+    rules = methods[: 1 + len(choices.VARIANTS)]
+    return found + [Job("choices", f"{condition}, ordinary", m, sampling, "ordinary", "tuning", 2) for m in rules]
+
+
 def jobs() -> list[Job]:
     """The most important first."""
-    found = [
+    found = [choice for condition in choices.CONDITIONS for choice in choice_jobs(condition)]
+    found += [
         Job("tuning", condition, method, CONDITIONS[condition], half="tuning", seeds=4)
         for condition in MAIN
         for method in (*STRENGTHS, *ESCAPES)

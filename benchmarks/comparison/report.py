@@ -10,7 +10,7 @@ from ..paper import page
 from .plan import MAIN, OURS, PLAIN, STATIC, STRENGTHS, Job
 
 MERIT = ["condition", "method", "copied", "similarity 95pc", "alignment", "alignment of escaped", "model calls"]
-TABLES = ("tuning", "memorized", "ordinary", "samplers", "scenarios")
+TABLES = ("choices", "tuning", "memorized", "ordinary", "samplers", "scenarios")
 Rows = dict[str, list[dict]]
 
 

@@ -10,22 +10,36 @@ from basin_escape.samplers.host.patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 
-from .conftest import MEMORIZED, ORDINARY
+from .conftest import MEMORIZED, ORDINARY, Testbed
 
 CFG, REPULSION = 7.5, 0.1
 NEVER = Settings("never", "orthogonal guidance", repulsion=REPULSION)
 
 
-def written_out(testbed, steps=12, batch=2, repulsion=REPULSION, cfg=CFG, until=None):
-    """Euler by hand; plain CFG from the noise level `until` on. Returns the samples and q of every step [steps, batch].
+def dot(one, other):
+    return (one.double() * other.double()).sum()
+
+
+def pulls(g, v, w):
+    """Of one sample, what is left of both pulls, and the second one, which is new where it was None."""
+    along = dot(g, v) / dot(v, v)
+    q = along.clamp_min(0)
+    if w is None and dot(g - q * v, g - q * v) > 1.5**2 * dot(v, v):
+        w = g - along * v
+    p = torch.zeros(()) if w is None else (dot(g, w) / dot(w, w)).clamp_min(0)
+    return q.float(), p.float(), w
+
+
+def written_out(testbed, steps=12, batch=2, repulsion=REPULSION, cfg=CFG, until=None, prompt=MEMORIZED):
+    """Euler by hand; plain CFG from the noise level `until` on. Returns the samples, and q and p [steps, batch].
 
     Inner products in float64, sample by sample.
     """
     model, x = testbed.model.model, testbed.noise(batch)
     sigmas = comfy.samplers.KSampler(testbed.model, steps, "cpu", "euler", "normal").sigmas
     x = model.model_sampling.noise_scaling(sigmas[0], x, torch.zeros_like(x), True)
-    positive, negative = (testbed.encode(prompt)[0][0].expand(batch, -1, -1) for prompt in (MEMORIZED, ""))
-    v, shares = None, []
+    positive, negative = (testbed.encode(text)[0][0].expand(batch, -1, -1) for text in (prompt, ""))
+    v, w, shares = None, [None] * batch, []
     for sigma, following in pairwise(sigmas):
         options = {"sigmas": sigma[None]}
         cond, uncond = (
@@ -34,15 +48,15 @@ def written_out(testbed, steps=12, batch=2, repulsion=REPULSION, cfg=CFG, until=
         )
         g = cond - uncond
         v = g if v is None else v
-        q = torch.stack(
-            [(a.double() * b.double()).sum() / b.double().square().sum() for a, b in zip(g, v, strict=True)]
-        )
-        shares.append(q.clamp_min(0).float())
+        q, p, w = zip(*map(pulls, g, v, w), strict=True)
+        shares.append(torch.stack([torch.stack(q), torch.stack(p)]))
         if until is None or sigma > until:
-            g = g - (1 + repulsion) * shares[-1].view(-1, 1, 1, 1) * v
+            out = [a * b + (c * d if d is not None else 0) for a, b, c, d in zip(q, v, p, w, strict=True)]
+            g = g - (1 + repulsion) * torch.stack(out)
         denoised = uncond + cfg * g
         x = x + (x - denoised) / sigma * (following - sigma)
-    return model.process_latent_out(model.model_sampling.inverse_noise_scaling(sigmas[-1], x)), torch.stack(shares)
+    samples = model.process_latent_out(model.model_sampling.inverse_noise_scaling(sigmas[-1], x))
+    return samples, *torch.stack(shares).unbind(1)
 
 
 def by_patch(testbed, settings, prompt=MEMORIZED, **options):
@@ -53,18 +67,32 @@ def by_patch(testbed, settings, prompt=MEMORIZED, **options):
 @pytest.mark.parametrize("repulsion", [0.0, 0.1, 1.0])
 def test_it_is_the_written_out_loop(any_testbed, repulsion):
     settings = Settings("never", "orthogonal guidance", repulsion=repulsion)
-    expected, q = written_out(any_testbed, repulsion=repulsion)
+    expected, q, p = written_out(any_testbed, repulsion=repulsion)
     for samples, run in (by_patch(any_testbed, settings), any_testbed.guided(settings, MEMORIZED)):
         torch.testing.assert_close(samples, expected, rtol=0, atol=1e-4)
         torch.testing.assert_close(run.quantity("first_pull"), q, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(run.quantity("second_pull"), p, rtol=1e-3, atol=1e-4)
         assert run.quantity("scale").unique().tolist() == [CFG]
         assert run.transition_step.tolist() == [-1, -1]
+
+
+def test_a_second_pull_is_the_written_out_loop():
+    """A class label has several memorized pictures: what the first step showed is outgrown on the way."""
+    labels = Testbed("class labels")
+    expected, _, p = written_out(labels, steps=20, batch=4, prompt=ORDINARY)
+    assert (p > 0).any()
+    for samples, run in (
+        by_patch(labels, NEVER, ORDINARY, batch=4, steps=20),
+        labels.guided(NEVER, ORDINARY, batch=4, steps=20),
+    ):
+        torch.testing.assert_close(samples, expected, rtol=0, atol=1e-3)
+        torch.testing.assert_close(run.quantity("second_pull"), p, rtol=1e-2, atol=1e-3)
 
 
 def test_after_a_static_transition_it_is_plain_cfg(testbed):
     settings = Settings("static", "orthogonal guidance", repulsion=REPULSION, static_percent=0.5)
     until = testbed.model.get_model_object("model_sampling").percent_to_sigma(0.5)
-    expected, _ = written_out(testbed, until=until * 1.0001)
+    expected, *_ = written_out(testbed, until=until * 1.0001)
     for samples in (by_patch(testbed, settings)[0], testbed.guided(settings, MEMORIZED)[0]):
         torch.testing.assert_close(samples, expected, rtol=0, atol=1e-4)
 
@@ -116,7 +144,7 @@ def test_other_nodes_work_on_what_is_left_of_the_prompt(testbed):
     model.set_model_sampler_pre_cfg_function(lambda args: seen.append(args["conds_out"]) or args["conds_out"])
     model.set_model_sampler_cfg_function(lambda args: args["uncond"] + (args["cond"] - args["uncond"]) * CFG / 2)
     samples, _ = by_patch(testbed, NEVER, model=model)
-    expected, _ = written_out(testbed, cfg=CFG / 2)
+    expected, *_ = written_out(testbed, cfg=CFG / 2)
     torch.testing.assert_close(samples, expected, rtol=0, atol=1e-4)
     plain = testbed.stock(MEMORIZED, model=model)
     assert plain.isfinite().all() and len(seen) == 24
@@ -176,7 +204,7 @@ def test_a_guider_without_pre_cfg_hooks_gets_the_same(testbed):
 
 
 def test_at_cfg_1_it_runs_the_negative_pass_and_takes_the_pull_out(testbed):
-    expected, _ = written_out(testbed, cfg=1.0)
+    expected, *_ = written_out(testbed, cfg=1.0)
     torch.testing.assert_close(by_patch(testbed, NEVER, cfg=1.0)[0], expected, rtol=0, atol=1e-4)
 
 

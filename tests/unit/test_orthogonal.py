@@ -4,90 +4,142 @@ import math
 
 import pytest
 import torch
-from basin_escape.samplers.orthogonal import FirstPull
+from basin_escape.samplers.orthogonal import Pulls
 from basin_escape.samplers.run import Run
 from basin_escape.samplers.settings import Settings
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 SIGMA = torch.tensor([10.0])
 
 
-def left(first_pull, *g, sigma=10.0):
+def both(pulls, *g, sigma=10.0):
     rows = torch.tensor(g)
-    return first_pull(rows, torch.full((len(rows),), sigma)).tolist()
+    return pulls(rows, torch.full((len(rows),), sigma))
+
+
+def left(pulls, *g, sigma=10.0):
+    return both(pulls, *g, sigma=sigma)[0].tolist()
 
 
 def test_what_is_left_of_the_first_pull():
-    first_pull = FirstPull()
-    assert left(first_pull, [3.0, 4.0]) == [1.0]
-    assert left(first_pull, [3.0, 4.0]) == [1.0]
-    assert left(first_pull, [-4.0, 3.0]) == [0.0]  # another way
-    assert left(first_pull, [1.5, 2.0]) == [0.5]
-    assert left(first_pull, [-3.0, -4.0]) == [0.0]  # away from it
-    assert left(first_pull, [5.0, 10.0]) == pytest.approx([55 / 25])
+    pulls = Pulls()
+    assert left(pulls, [3.0, 4.0]) == [1.0]
+    assert left(pulls, [3.0, 4.0]) == [1.0]
+    assert left(pulls, [-4.0, 3.0]) == [0.0]  # another way
+    assert left(pulls, [1.5, 2.0]) == [0.5]
+    assert left(pulls, [-3.0, -4.0]) == [0.0]  # away from it
+    assert left(pulls, [5.0, 10.0]) == pytest.approx([55 / 25])
 
 
 @pytest.mark.parametrize("repulsion", [0.0, 0.1, 1.0])
 def test_what_is_followed_goes_the_repulsion_the_other_way(repulsion):
-    first_pull, generator = FirstPull(), torch.Generator().manual_seed(0)
+    pulls, generator = Pulls(), torch.Generator().manual_seed(0)
     uncond, first, later = (torch.randn(3, 4, 5, generator=generator) for _ in range(3))
-    first_pull(first - uncond, SIGMA.expand(3))
-    q = first_pull(later - uncond, SIGMA.expand(3))
+    pulls(first - uncond, SIGMA.expand(3))
+    q = pulls(later - uncond, SIGMA.expand(3))
     v = first - uncond
     for sample in range(3):
         share = ((later - uncond)[sample] * v[sample]).sum() / v[sample].square().sum()
-        assert q[sample] == pytest.approx(max(share.item(), 0), abs=1e-5)
-        followed = first_pull.taken_out(later, q, repulsion)[sample]
+        assert q[0, sample] == pytest.approx(max(share.item(), 0), abs=1e-5) and q[1, sample] == 0
+        followed = pulls.taken_out(later, q, repulsion)[sample]
         along = ((followed - uncond[sample]) * v[sample]).sum() / v[sample].square().sum()
         assert along == pytest.approx(-repulsion * share.item() if share > 0 else share.item(), abs=1e-4)
 
 
 def test_without_guidance_in_the_first_call_there_is_nothing_to_take_out():
-    first_pull = FirstPull()
-    assert left(first_pull, [0.0, 0.0]) == [0.0]
+    pulls = Pulls()
+    assert left(pulls, [0.0, 0.0]) == [0.0]
     for _ in range(3):
-        left(first_pull, [0.0, 0.0])
+        left(pulls, [0.0, 0.0])
     cond = torch.tensor([[1.0, 2.0]])
-    assert torch.equal(first_pull.taken_out(cond, first_pull(torch.zeros(1, 2), SIGMA), 0.5), cond)
+    assert torch.equal(pulls.taken_out(cond, pulls(torch.zeros(1, 2), SIGMA), 0.5), cond)
 
 
 def test_a_finished_picture_that_is_shown_first_is_no_first_pull():
-    first_pull = FirstPull()
-    assert left(first_pull, [9.0, 9.0], sigma=0.0) == [0.0]
-    assert left(first_pull, [3.0, 4.0]) == [1.0]
-    assert left(first_pull, [3.0, -4.0]) == [0.0]
+    pulls = Pulls()
+    assert left(pulls, [9.0, 9.0], sigma=0.0) == [0.0]
+    assert left(pulls, [3.0, 4.0]) == [1.0]
+    assert left(pulls, [3.0, -4.0]) == [0.0]
 
 
 def test_a_size_that_changes_begins_anew():
-    first_pull = FirstPull()
-    left(first_pull, [3.0, 4.0])
-    assert left(first_pull, [1.0, 1.0, 1.0]) == [1.0]
+    pulls = Pulls()
+    left(pulls, [3.0, 4.0])
+    assert left(pulls, [1.0, 1.0, 1.0]) == [1.0]
 
 
 @given(st.lists(st.lists(st.floats(-3, 3, width=16), min_size=4, max_size=4), min_size=2, max_size=4))
 def test_a_batch_is_its_samples_one_by_one(rows):
-    together = FirstPull()
-    alone = [FirstPull() for _ in rows]
+    together = Pulls()
+    alone = [Pulls() for _ in rows]
     for turn in range(3):
         g = torch.tensor(rows).roll(turn, 1)
         q = together(g, SIGMA.expand(len(g)))
-        singly = torch.cat([one(row[None], SIGMA) for one, row in zip(alone, g, strict=True)])
+        singly = torch.cat([one(row[None], SIGMA) for one, row in zip(alone, g, strict=True)], dim=1)
         torch.testing.assert_close(q, singly, rtol=1e-5, atol=1e-6)
+
+
+def test_what_outgrows_the_first_pull_is_taken_out_too():
+    pulls = Pulls()
+    # v = (1, 0, 0); 1.5 |v| is not outgrown by 1.5, and by 2 it is: w = (0, 2, 0).
+    calls = [[1.0, 0.0, 0.0], [0.5, 1.5, 0.0], [-4.0, 2.0, 0.0], [1.0, 1.0, 9.0], [0.0, -1.0, 0.0]]
+    expected = [[1.0, 0.0], [0.5, 0.0], [0.0, 1.0], [1.0, 0.5], [0.0, 0.0]]
+    followed = [[0.0, 0, 0], [0, 1.5, 0], [-4, 0, 0], [0, 0, 9], [0, -1, 0]]
+    for g, shares, rest in zip(calls, expected, followed, strict=True):
+        q = both(pulls, g)
+        assert q[:, 0].tolist() == shares
+        assert pulls.taken_out(torch.tensor([g]), q, 0.0).tolist() == [rest]
+
+
+def written_out(rows, repulsion):
+    """A sample's guidance in plain Python, call by call: what is left of it, and how much of both pulls there was."""
+
+    def dot(one, other):
+        return sum(a * b for a, b in zip(one, other, strict=True))
+
+    def along(g, v):
+        return dot(g, v) / dot(v, v) if v and dot(v, v) > 0 else 0.0
+
+    v, w, found = None, None, []
+    for g in rows:
+        v = g if v is None else v
+        q = max(along(g, v), 0.0)
+        further = dot(g, g) - q * q * dot(v, v) - 1.5**2 * dot(v, v)
+        assume(abs(further) > 1e-3 or g == v)  # rounding decides the rest
+        if w is None and dot(v, v) > 0 and further > 0:
+            w = [a - along(g, v) * b for a, b in zip(g, v, strict=True)]
+        p = max(along(g, w), 0.0)
+        rest = [a - (1 + repulsion) * (q * b + p * c) for a, b, c in zip(g, v, w or [0.0] * len(g), strict=True)]
+        found.append((rest, q, p))
+    return found
+
+
+COMPONENT = st.integers(-40, 40).map(lambda quarter: quarter / 4)
+
+
+@given(st.lists(st.lists(COMPONENT, min_size=3, max_size=3), min_size=2, max_size=6), st.sampled_from([0.0, 0.07, 1.0]))
+def test_both_pulls_are_the_written_out_loop(rows, repulsion):
+    pulls = Pulls()
+    for g, (rest, q, p) in zip(rows, written_out(rows, repulsion), strict=True):
+        found = pulls(torch.tensor([g]), SIGMA)
+        torch.testing.assert_close(found[:, 0], torch.tensor([q, p]), rtol=1e-4, atol=1e-4)
+        followed = pulls.taken_out(torch.tensor([g]), found, repulsion)
+        torch.testing.assert_close(followed[0], torch.tensor(rest), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_sample_that_breaks_leaves_its_neighbours_alone(bad):
-    first_pull = FirstPull()
-    first_pull(torch.tensor([[bad] * 2, [3.0, 4.0]]), SIGMA.expand(2))
-    q = first_pull(torch.tensor([[bad] * 2, [1.5, 2.0]]), SIGMA.expand(2))
-    assert q[1] == 0.5
-    assert first_pull.taken_out(torch.ones(2, 2), q, 0.0)[1].tolist() == [-0.5, -1.0]
+    pulls = Pulls()
+    pulls(torch.tensor([[bad] * 2, [3.0, 4.0]]), SIGMA.expand(2))
+    q = pulls(torch.tensor([[bad] * 2, [1.5, 2.0]]), SIGMA.expand(2))
+    assert q[:, 1].tolist() == [0.5, 0.0]
+    assert pulls.taken_out(torch.ones(2, 2), q, 0.0)[1].tolist() == [-0.5, -1.0]
 
 
 def test_nothing_that_was_handed_in_is_changed():
-    first_pull, g, cond = FirstPull(), torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 2.0]])
-    first_pull.taken_out(cond, first_pull(g, SIGMA), 0.1)
+    pulls, g, cond = Pulls(), torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 2.0]])
+    pulls.taken_out(cond, pulls(g, SIGMA), 0.1)
     assert g.tolist() == [[3.0, 4.0]] and cond.tolist() == [[1.0, 2.0]]
 
 
