@@ -100,7 +100,7 @@ def jobs() -> list[Job]:
     ]
     found += [Job("memorized", condition, m, CONDITIONS[condition]) for condition in MAIN for m in (PLAIN, *STRENGTHS)]
     found += [
-        Job("ordinary", condition, method, CONDITIONS[condition], "ordinary", seeds=2)
+        Job("ordinary", condition, method, CONDITIONS[condition], "ordinary", seeds=6)
         for condition in MAIN
         for method in (PLAIN, ZERO_DYNAMIC, PAPER[1], PAPER[2], OURS)
     ]
@@ -115,7 +115,7 @@ def jobs() -> list[Job]:
         Job("memorized", c, m, CONDITIONS[c]) for c in ("closed form v", "closed form flow") for m in (PLAIN, OURS)
     ]
     found += [
-        Job("ordinary", c, OURS, CONDITIONS[c], "ordinary", seeds=2) for c in ("closed form v", "closed form flow")
+        Job("ordinary", c, OURS, CONDITIONS[c], "ordinary", seeds=6) for c in ("closed form v", "closed form flow")
     ]
     found += [Job("scenarios", name, method, FULL, seeds=4) for name in SCENARIOS for method in (PLAIN, PAPER[1], OURS)]
     return found + [Job("memorized", c, m, CONDITIONS[c]) for c in ("closed form eps", "learned") for m in STATIC]
