@@ -37,7 +37,8 @@ def test_a_pixel_is_covered_as_far_as_its_middle_lies_inside(square):
                 ]
                 for row in range(SIZE)
             ]
-            torch.testing.assert_close(covered[image, place], torch.tensor(expected).double(), rtol=0, atol=1e-12)
+            expected = torch.tensor(expected, dtype=torch.float64)
+            torch.testing.assert_close(covered[image, place], expected, rtol=0, atol=1e-12)
 
 
 def test_offsets_are_distances_from_the_middles_of_pixels():
