@@ -40,7 +40,7 @@ class ClosedForm:
     tuning, held_out = TUNING, HELD_OUT
     pictures = PICTURES
     memorized, captions = MEMORIZED, MEMORIZED_CAPTIONS  # in the same order
-    files = [ROOT / "testbed" / name for name in ("captions.py", "denoiser.py", "distribution.py", "prior.py")]
+    files = [ROOT / "testbed" / f"{name}.py" for name in ("captions", "denoiser", "distribution", "drawing", "prior")]
 
     def __init__(self, variant: str):
         self.model, self.clip, self.vae, *_ = NODES["LoadMemorizationTestbed"]().load(variant)

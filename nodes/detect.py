@@ -1,63 +1,57 @@
 import comfy.model_management
-import comfy.sample
-import comfy.samplers
 import comfy.utils
 
 from ..samplers.detection import calibrated_threshold, score
 from ..samplers.host.patch import unpatched
-from .checks import check_fixed_steps, check_number, check_single
-from .first_norms import SCHEDULE_STEPS, Start, first_norms
+from .checks import check_number
+from .first_norms import FIRST_STEPS, Start, first_norms
 from .sampling import sampler_widgets
 from .widgets import CFG, PROMPTS, SEED
 
-
-class DetectMemorization:
-    @classmethod
-    def INPUT_TYPES(cls):
-        model = "The model, with all nodes that change its guidance. A Basin Escape patch on it is set aside."
-        n_seeds = {
-            "default": 4,
-            "min": 1,
-            "max": 64,
-            "tooltip": "Number of start noises, run as one batch. Wen et al. used 4; 1 is nearly as good.",
-        }
-        steps = {
-            "default": 1,
-            "min": 1,
-            "max": SCHEDULE_STEPS,
-            "tooltip": f"How many of the first steps (of {SCHEDULE_STEPS}) are looked at, under plain CFG. 1 costs one "
-            "pair of model calls per start. 50 is the paper's other way: a whole pass with CFG first.",
-        }
-        threshold = {
+THRESHOLD = {
+    "threshold": (
+        "FLOAT",
+        {
             "default": 0.01,
             "min": 0.0,
             "max": 1.0,
             "step": 0.0001,
             "tooltip": "From this mean guidance norm (RMS) on a prompt counts as memorized. Every model has its own: "
             "calibrate it with `ordinary_prompts`. The default is one for the testbed's eps and v variants.",
-        }
-        ordinary = {
+        },
+    ),
+}
+
+CALIBRATION = {
+    "ordinary_prompts": (
+        "STRING",
+        {
             "default": "",
             "multiline": True,
             "tooltip": "Calibration: ordinary prompts, one per line (200 for a real model). The threshold is then the "
             "99th percentile of their norms, 1 % false positives, and the widget is not used. Empty: the widget.",
-        }
+        },
+    ),
+    "clip": ("CLIP", {"tooltip": "The text encoder, for `ordinary_prompts` only."}),
+}
+
+
+class DetectMemorization:
+    @classmethod
+    def INPUT_TYPES(cls):
+        model = "The model, with all nodes that change its guidance. A Basin Escape patch on it is set aside."
         return {
             "required": {
                 "model": ("MODEL", {"tooltip": model}),
                 **PROMPTS,
                 "latent_image": ("LATENT", {"tooltip": "One latent image: the size that you work with."}),
                 **SEED,
-                "n_seeds": ("INT", n_seeds),
-                "steps": ("INT", steps),
-                "threshold": ("FLOAT", threshold),
+                **FIRST_STEPS,
+                **THRESHOLD,
                 **sampler_widgets(),
                 **CFG,
             },
-            "optional": {
-                "ordinary_prompts": ("STRING", ordinary),
-                "clip": ("CLIP", {"tooltip": "The text encoder, for `ordinary_prompts` only."}),
-            },
+            "optional": CALIBRATION,
         }
 
     RETURN_TYPES = ("BOOLEAN", "FLOAT", "STRING", "FLOAT")
@@ -76,27 +70,9 @@ class DetectMemorization:
     )
     SEARCH_ALIASES = ["memorized prompt", "detector", "is memorized", "guidance norm", "threshold", "calibrate"]
 
-    def detect(
-        self,
-        model,
-        positive,
-        negative,
-        latent_image,
-        seed,
-        n_seeds,
-        steps,
-        threshold,
-        sampler_name,
-        scheduler,
-        cfg,
-        ordinary_prompts="",
-        clip=None,
-    ):
-        check_single(latent_image)
-        check_fixed_steps(sampler_name)
+    def detect(self, model, positive, threshold, ordinary_prompts="", clip=None, **start):
         check_number("threshold", threshold, 0.0, 1.0)
-        ordinary = prompts_of(clip, ordinary_prompts)
-        start = Start(unpatched(model), negative, latent_image, seed, n_seeds, steps, sampler_name, scheduler, cfg)
+        ordinary, start = prompts_of(clip, ordinary_prompts), Start(unpatched(model), **start)
         bar = comfy.utils.ProgressBar(1 + len(ordinary))
         found = first_norms(positive, start)
         bar.update(1)

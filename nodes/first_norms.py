@@ -3,16 +3,37 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import comfy.sample
-import comfy.samplers
 import torch
 from torch import Tensor
 
 from ..samplers.guidance import rms
 from ..samplers.settings import STATIC, Settings
-from .sampling import build_guider, fitting_samples, sample_latent
+from .checks import check_fixed_steps, check_single
+from .sampling import build_guider, sample_latent, schedule
 
 SCHEDULE_STEPS = 50  # of the paper; only their first ones are run
+
+FIRST_STEPS = {
+    "n_seeds": (
+        "INT",
+        {
+            "default": 4,
+            "min": 1,
+            "max": 64,
+            "tooltip": "Number of start noises, run as one batch. Wen et al. used 4; 1 is nearly as good.",
+        },
+    ),
+    "steps": (
+        "INT",
+        {
+            "default": 1,
+            "min": 1,
+            "max": SCHEDULE_STEPS,
+            "tooltip": f"How many of the first steps (of {SCHEDULE_STEPS}) are looked at, under plain CFG. 1 costs one "
+            "pair of model calls per start. 50 is the paper's other way: a whole pass with CFG first.",
+        },
+    ),
+}
 
 
 class FirstNorms(NamedTuple):
@@ -25,7 +46,10 @@ class FirstNorms(NamedTuple):
 
 @dataclass(frozen=True)
 class Start:
-    """How every prompt is looked at: `steps` first steps of `n_seeds` starts."""
+    """How every prompt is looked at: `steps` first steps of `n_seeds` starts; the rest is KSampler's.
+
+    Raises ValueError for a latent of several images, and for a sampler without a schedule.
+    """
 
     model: Any
     negative: list
@@ -37,20 +61,21 @@ class Start:
     scheduler: str
     cfg: float
 
+    def __post_init__(self) -> None:
+        check_single(self.latent_image)
+        check_fixed_steps(self.sampler_name)
+
 
 def first_norms(positive: list, start: Start) -> FirstNorms:
     """Of the first steps under plain CFG, for the starts of a KSampler batch."""
-    model, steps = start.model, start.steps
     # A static transition at 0 is plain CFG with both predictions, at cfg 1 too.
-    guider = build_guider(model, positive, start.negative, start.cfg, Settings(STATIC, static_percent=0.0))
-    sigmas = comfy.samplers.KSampler(
-        model, SCHEDULE_STEPS, model.load_device, start.sampler_name, start.scheduler
-    ).sigmas
+    guider = build_guider(start.model, positive, start.negative, start.cfg, Settings(STATIC, static_percent=0.0))
+    sigmas = schedule(start.model, SCHEDULE_STEPS, start.sampler_name, start.scheduler)
     # What follows the last watched step is not needed: samplers leap from there to the end in one model call.
-    sigmas = torch.cat([sigmas[:steps], sigmas.new_zeros(1)])
-    samples = fitting_samples(model, start.latent_image)[[0] * start.n_seeds]
-    noise = comfy.sample.prepare_noise(samples, start.seed)
-    sample_latent(guider, start.sampler_name, sigmas, noise, samples, start.latent_image, start.seed)
+    sigmas = torch.cat([sigmas[: start.steps], sigmas.new_zeros(1)])
+    batch = {key: value for key, value in start.latent_image.items() if key != "batch_index"}
+    batch["samples"] = batch["samples"][[0] * start.n_seeds]
+    sample_latent(guider, start.sampler_name, sigmas, batch, start.seed)
     if not guider.trace.runs:
         raise ValueError(
             "There is no guidance to look at: positive and negative must both hold at the start of sampling. Leave out "

@@ -1,17 +1,7 @@
-import comfy.sample
-import comfy.samplers
-
 from ..samplers.settings import Settings
 from .checks import check_number
 from .live import live_curve
-from .sampling import (
-    EMPTY_LATENT_KEYS,
-    build_guider,
-    fitting_samples,
-    preview_callback,
-    sample_latent,
-    sampler_widgets,
-)
+from .sampling import build_guider, preview_callback, sample_latent, sampler_widgets, schedule
 from .transition_widgets import TRANSITION_WIDGETS
 from .widgets import (
     CFG,
@@ -96,13 +86,8 @@ class BasinEscapeKSampler:
         check_number("denoise", denoise, 0.0, 1.0)
         settings, listener = Settings(**widgets), live_curve(unique_id)
         guider = build_guider(model, positive, negative, cfg, settings, listener, skip_unused_pass, unconditional)
-        sigmas = comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler, denoise).sigmas
-        samples = fitting_samples(model, latent_image)
-        noise = comfy.sample.prepare_noise(samples, seed, latent_image.get("batch_index"))
-        callback = preview_callback(model, steps)
-        samples = sample_latent(guider, sampler_name, sigmas, noise, samples, latent_image, seed, callback)
-        latent = {key: value for key, value in latent_image.items() if key not in EMPTY_LATENT_KEYS}
-        return {**latent, "samples": samples}, guider.trace
+        sigmas, callback = schedule(model, steps, sampler_name, scheduler, denoise), preview_callback(model, steps)
+        return sample_latent(guider, sampler_name, sigmas, latent_image, seed, callback), guider.trace
 
 
 NODES = {"BasinEscapeKSampler": ("KSampler (Basin Escape)", BasinEscapeKSampler)}

@@ -1,5 +1,6 @@
-from ..plots.curve import CURVES, FIRST_PULL, PULL, X_AXES, draw_runs
+from ..plots.curve import draw_runs
 from ..plots.picture import THEMES, picture
+from ..plots.quantities import CURVES, FIRST_PULL, PULL, X_AXES
 from .checks import find_run
 from .preview import preview
 from .widgets import SAMPLES, TRACE

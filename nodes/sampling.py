@@ -32,8 +32,15 @@ def preview_callback(model, steps):
     return latent_preview.prepare_callback(model, steps) if latent_preview else None
 
 
-def sample_latent(guider, sampler_name, sigmas, noise, samples, latent_image, seed, callback=None):
-    """Sample from `noise` and `samples` under the mask of `latent_image`; the samples as nodes hand them on."""
+def schedule(model, steps, sampler_name, scheduler, denoise=1.0):
+    """The noise levels that KSampler runs through."""
+    return comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler, denoise).sigmas
+
+
+def sample_latent(guider, sampler_name, sigmas, latent_image, seed, callback=None):
+    """What KSampler makes of a LATENT, under this guider: a LATENT."""
+    samples = fitting_samples(guider.model_patcher, latent_image)
+    noise = comfy.sample.prepare_noise(samples, seed, latent_image.get("batch_index"))
     samples = guider.sample(
         noise,
         samples,
@@ -44,7 +51,8 @@ def sample_latent(guider, sampler_name, sigmas, noise, samples, latent_image, se
         disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
         seed=seed,
     )
-    return to_intermediate(samples)
+    kept = {key: value for key, value in latent_image.items() if key not in EMPTY_LATENT_KEYS}
+    return {**kept, "samples": to_intermediate(samples)}
 
 
 def to_intermediate(samples):

@@ -1,5 +1,3 @@
-import comfy.sample
-import comfy.samplers
 import torch
 
 from ..samplers.host.patch import unpatched
@@ -7,14 +5,7 @@ from ..samplers.settings import CONDITIONAL, OPPOSITE, STATIC, ZERO, Settings
 from ..samplers.sweep import side_by_side, spread
 from ..samplers.trace import GuidanceTrace
 from .checks import check_fixed_steps, check_single
-from .sampling import (
-    EMPTY_LATENT_KEYS,
-    build_guider,
-    fitting_samples,
-    preview_callback,
-    sample_latent,
-    sampler_widgets,
-)
+from .sampling import build_guider, preview_callback, sample_latent, sampler_widgets, schedule
 from .transition_widgets import TRANSITION_WIDGETS
 from .widgets import CFG, PROMPTS, SEED, UNCONDITIONAL
 
@@ -94,20 +85,18 @@ class TransitionSweep:
         check_single(latent_image)
         check_fixed_steps(sampler_name)
         percents, model = spread(points, first_percent, last_percent), unpatched(model)
-        sigmas = comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler).sigmas
-        start = fitting_samples(model, latent_image)
-        callback, samples, runs = preview_callback(model, steps * points), [], []
+        sigmas = schedule(model, steps, sampler_name, scheduler)
+        callback, latents, runs = preview_callback(model, steps * points), [], []
         for done, percent in enumerate(percents):
             settings = Settings(STATIC, before_transition, opposite_scale, static_percent=percent)
             guider = build_guider(model, positive, negative, cfg, settings, unconditional=unconditional)
-            # Anew for every point, as for every KSampler: older hosts draw the noise of a step after it.
-            noise = comfy.sample.prepare_noise(start, seed, latent_image.get("batch_index"))
             progress = callback and following(callback, steps * done, steps * points)
-            samples.append(sample_latent(guider, sampler_name, sigmas, noise, start, latent_image, seed, progress))
+            latents.append(sample_latent(guider, sampler_name, sigmas, latent_image, seed, progress))
             runs += guider.trace.runs
-        latent = {key: value for key, value in latent_image.items() if key not in (*EMPTY_LATENT_KEYS, "batch_index")}
+        latent = {key: value for key, value in latents[0].items() if key != "batch_index"}
+        samples = torch.cat([latent["samples"] for latent in latents])
         trace = GuidanceTrace([side_by_side(runs)] if runs else [])
-        return {**latent, "samples": torch.cat(samples)}, trace, [label(percent) for percent in percents]
+        return {**latent, "samples": samples}, trace, [label(percent) for percent in percents]
 
 
 def label(percent):

@@ -1,6 +1,5 @@
 """The guidance-norm curve as a picture, in the manner of the paper's Figures 2, 3 and 6."""
 
-import textwrap
 from itertools import groupby
 from typing import Any
 
@@ -10,27 +9,11 @@ from torch import Tensor
 from ..samplers.guidance import rms
 from ..samplers.settings import OFF
 from ..samplers.trace import RunTrace
-from ..samplers.words import describe, waiting
+from ..samplers.words import waiting
+from .axes import dress
 from .picture import THEMES, new_figure
+from .quantities import CURVES, GUIDANCE_NORM, NORMS, PULL, SCALE
 from .strip import draw_strip
-
-GUIDANCE_NORM = "guidance norm"
-BOTH_NORMS = "conditional and unconditional norms"
-SCALE = "guidance scale"
-PULL = "pull"
-FIRST_PULL = "first pull"
-# What each choice draws: the trace's quantity, the label in the legend, the line style.
-CURVES = {
-    GUIDANCE_NORM: [("guidance_norm", "", "-")],
-    BOTH_NORMS: [("conditional_norm", "conditional", "-"), ("unconditional_norm", "unconditional", ":")],
-    SCALE: [("scale", "", "-")],
-    PULL: [("pull", "", "-")],
-    FIRST_PULL: [("first_pull", "", "-")],
-}
-LABELS = {PULL: "pull towards the first prediction", FIRST_PULL: "how much of the first pull is left"}
-NORMS = (GUIDANCE_NORM, BOTH_NORMS)
-X_AXES = ("timestep", "step", "sigma")
-CHARACTERS_PER_INCH = 10  # of the title's font
 
 
 def draw_runs(
@@ -55,7 +38,7 @@ def draw_runs(
     for run in runs:
         _draw_run(axes, run, quantity, x_axis, newest=run is runs[-1], colours=colours)
     _draw_threshold(axes, runs[-1], quantity, colours)
-    _dress(axes, runs, quantity, x_axis, colours, remark)
+    dress(axes, runs, quantity, x_axis, colours, remark)
     if images is not None:
         steps = runs[-1].transition_step
         frames = [_sample_colour(sample, len(steps)) for sample in range(len(steps))]
@@ -117,38 +100,3 @@ def _draw_threshold(axes: Any, run: RunTrace, quantity: str, colours: dict) -> N
         axes.axhline(gate, label="memorization threshold", **line)
     if quantity == PULL and run.cfg > 0:
         axes.axhline(1 / run.cfg, label="CFG gets there from above", **line)
-
-
-def _dress(axes: Any, runs: list[RunTrace], quantity: str, x_axis: str, colours: dict, remark: str) -> None:
-    run = runs[-1]
-    if x_axis == "timestep":
-        axes.set_xlim(1000, 0)
-    elif x_axis == "sigma":
-        axes.set_xscale("log")
-        axes.invert_xaxis()
-    axes.set_xlabel({"timestep": "timestep t", "step": "step", "sigma": "noise level sigma"}[x_axis])
-    axes.set_ylabel(f"{quantity} (RMS)" if quantity in NORMS else LABELS.get(quantity, quantity))
-    sides = [axes]
-    if quantity in (GUIDANCE_NORM, FIRST_PULL):
-        axes.set_ylim(bottom=0)
-    if quantity in NORMS:
-        root = run.elements**0.5
-        l2 = axes.secondary_yaxis("right", functions=(lambda left: left * root, lambda right: right / root))
-        l2.set_ylabel("L2 norm (the paper's unit)")
-        sides.append(l2)
-    before = "" if run.settings.transition == OFF else f", {run.settings.before_transition}"
-    older = f" ({len(runs) - 1} earlier in grey)" if len(runs) > 1 else ""
-    title = [f"transition {run.settings.transition}{before}{older}", describe(run), remark]
-    width = int(axes.figure.get_figwidth() * CHARACTERS_PER_INCH)
-    lines = [part for line in title for part in textwrap.wrap(line, width)]
-    axes.set_title("\n".join(lines), color=colours["ink"], fontsize=11)
-    axes.grid(color=colours["grid"], linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in sides:
-        side.tick_params(colors=colours["ink"])
-        side.yaxis.label.set_color(colours["ink"])
-        side.xaxis.label.set_color(colours["ink"])
-        for spine in side.spines.values():
-            spine.set_color(colours["grid"])
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(facecolor=colours["paper"], edgecolor=colours["grid"], labelcolor=colours["ink"])

@@ -11,16 +11,13 @@ import torch
 from torch import Tensor
 
 from .captions import COLOURS, MEMORIZED_PAIRS, SHAPES
+from .drawing import COLOUR_VALUES, SIZE, backgrounds, coverage
 
 SEED = 20250
-SIZE = 16
 LAYOUTS = 300
 DUPLICATES = 50  # a memorized image stood in the training set this often
 DEVIATION = 0.1  # standard deviation of a component, in pixel units
-# In the order of COLOURS; a little pale, so that a layout settles well before its object does.
-COLOUR_VALUES = 0.8 * torch.tensor(
-    [[1.0, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, -1], [1, 1, 1], [0.4, -1, 1]], dtype=torch.float64
-)
+SQUARE = 0.9  # half the side of a square, in radii
 
 
 @dataclass(frozen=True)
@@ -64,32 +61,14 @@ def _all_pairs() -> tuple[Tensor, Tensor]:
     return colour.flatten(), shape.flatten()
 
 
-def _layout(random: np.random.RandomState) -> tuple[Tensor, Tensor, float]:
-    """A background [3, 16, 16], the centre (x, y) of the object and its radius in pixels."""
-    frequency, place = np.arange(3), (np.arange(SIZE) + 0.5) / SIZE
-    cosines = np.cos(np.pi * frequency[:, None] * place)
-    waves = np.einsum("cij,ix,jy->cxy", random.randn(3, 3, 3), cosines, cosines)
-    centre = random.uniform(5.0, SIZE - 5.0, size=2)
-    return torch.tensor(0.8 * np.tanh(0.9 * waves)), torch.tensor(centre), random.uniform(2.7, 3.3)
+def _layout(random: np.random.RandomState) -> tuple[Tensor, Tensor, Tensor]:
+    """A background [1, 3, 16, 16], the centre (x, y) of the object [1, 2] and its radius [1] in pixels."""
+    background, centre = backgrounds(random, 1), random.uniform(5.0, SIZE - 5.0, size=(1, 2))
+    return background, torch.tensor(centre), torch.tensor(random.uniform(2.7, 3.3, size=1))
 
 
-def _render(background: Tensor, centre: Tensor, radius: float, colour: Tensor, shape: Tensor) -> Tensor:
+def _render(background: Tensor, centre: Tensor, radius: Tensor, colour: Tensor, shape: Tensor) -> Tensor:
     """Objects of the given colours and shapes ([n] indices) on one background: [n, 3, 16, 16]."""
-    mask = _shape_masks(centre, radius)[shape][:, None]
+    mask = coverage(centre, radius, SQUARE)[0, shape][:, None]
     value = COLOUR_VALUES[colour][:, :, None, None]
     return (background * (1 - mask) + value * mask).float()
-
-
-def _shape_masks(centre: Tensor, radius: float) -> Tensor:
-    """Coverage of every pixel by each of SHAPES, with edges one pixel soft: [4, 16, 16]."""
-    pixel = torch.arange(SIZE).double() + 0.5
-    dx, dy = (pixel - centre[0]).abs()[None, :], (pixel - centre[1]).abs()[:, None]
-    distance = (dx**2 + dy**2).sqrt()
-    across, along = torch.maximum(dx - radius, dy - radius / 3), torch.maximum(dy - radius, dx - radius / 3)
-    outside = [
-        distance - radius,
-        torch.maximum(dx, dy) - 0.9 * radius,
-        torch.minimum(across, along),
-        (distance - 0.75 * radius).abs() - 0.25 * radius,
-    ]  # signed distances, in the order of SHAPES
-    return (0.5 - torch.stack(outside)).clamp(0, 1)

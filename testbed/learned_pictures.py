@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .captions import MEMORIZED_PAIRS
-from .distribution import COLOUR_VALUES, SIZE
+from .drawing import COLOUR_VALUES, SIZE, backgrounds, coverage, offsets
 
 SEED = 20251  # of the memorized pictures of the variant "learned"
 CENTRES = (6.5, SIZE - 6.5)
@@ -31,10 +31,7 @@ def render(random: np.random.RandomState, colour: Tensor, shape: Tensor) -> Tens
 def render_with_place(random: np.random.RandomState, colour: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
     """The same, and how far each pixel belongs to the object and its halo: [n, 1, 16, 16]."""
     n = len(colour)
-    frequency, place = np.arange(3), (np.arange(SIZE) + 0.5) / SIZE
-    cosines = np.cos(np.pi * frequency[:, None] * place)
-    waves = np.einsum("ncij,ix,jy->ncxy", random.randn(n, 3, 3, 3), cosines, cosines)
-    background = torch.tensor(0.8 * np.tanh(0.9 * waves))
+    background = backgrounds(random, n)
     centre = torch.tensor(random.uniform(*CENTRES, size=(n, 2)))
     radius = torch.tensor(random.uniform(*RADII, size=n))
     near, objects = draw_objects(centre, radius, colour, shape)
@@ -46,19 +43,7 @@ def draw_objects(centre: Tensor, radius: Tensor, colour: Tensor, shape: Tensor) 
 
     centre [n, 2] (x, y) and radius [n] in pixels, colour and shape [n] indices.
     """
-    pixel, radius = torch.arange(SIZE).double() + 0.5, radius[:, None, None]
-    dx, dy = (pixel - centre[:, :1]).abs()[:, None, :], (pixel - centre[:, 1:]).abs()[:, :, None]
-    distance = (dx**2 + dy**2).sqrt()
-    across, along = torch.maximum(dx - radius, dy - radius / 3), torch.maximum(dy - radius, dx - radius / 3)
-    outside = torch.stack(
-        [
-            distance - radius,
-            torch.maximum(dx, dy) - radius,
-            torch.minimum(across, along),
-            (distance - 0.75 * radius).abs() - 0.25 * radius,
-        ],
-        dim=1,
-    )  # signed distances, in the order of SHAPES
-    coverage = (0.5 - outside[torch.arange(len(shape)), shape]).clamp(0, 1)[:, None]
-    halo = ((radius + HALO - distance) / HALO).clamp(0, 1)[:, None]
-    return 1 - (1 - halo) * (1 - coverage), coverage * COLOUR_VALUES[colour][:, :, None, None]
+    of_shape = coverage(centre, radius, square=1.0)[torch.arange(len(shape)), shape][:, None]
+    distance = offsets(centre)[2]
+    halo = ((radius[:, None, None] + HALO - distance) / HALO).clamp(0, 1)[:, None]
+    return 1 - (1 - halo) * (1 - of_shape), of_shape * COLOUR_VALUES[colour][:, :, None, None]

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from .captions import COLOURS, SHAPES, TITLES, WORDS, words
 from .denoiser import SCALE, ExactDenoiser
-from .distribution import SIZE, Pictures
+from .distribution import Pictures
+from .drawing import SIZE
 from .prior import log_prior
 
 UPSCALE = 8

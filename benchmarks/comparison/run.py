@@ -6,18 +6,12 @@ output/bench-paper and not computed again. --quick measures little and writes to
 """
 
 import argparse
-import multiprocessing
-import warnings
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-
-import comfy.utils
-import torch
-from tqdm import tqdm
 
 from ...tools.pack import ROOT
 from ..harness import Sampling, finished
 from ..paper import page
+from ..processes import share
 from ..testbeds import testbed
 from .plan import Job, jobs
 from .report import report
@@ -31,12 +25,9 @@ def chosen(quick: bool) -> list[Job]:
 
 
 def work(part: tuple[bool, int, str]) -> None:
-    """One caption of a job, by one thread. Jobs go to another process by their number: methods are functions."""
+    """One caption of a job. Jobs go to another process by their number: methods are functions."""
     quick, number, caption = part
     job = chosen(quick)[number]
-    torch.set_num_threads(1)
-    comfy.utils.set_progress_bar_enabled(False)
-    warnings.filterwarnings("ignore", module="torchsde")
     finished(job.method, job.name, caption, testbed(job.name).seeds(caption, job.seeds), job.sampling)
 
 
@@ -47,9 +38,7 @@ def main() -> None:
     arguments = parser.parse_args()
     every = chosen(arguments.quick)
     parts = [(arguments.quick, number, caption) for number, job in enumerate(every) for caption in job.captions]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(arguments.processes, mp_context=context) as pool:
-        list(tqdm(pool.map(work, parts), total=len(parts), unit="caption"))
+    share(work, parts, arguments.processes)
     report(every, ROOT / "output" / "bench-methods-quick" if arguments.quick else page.RESULTS / "methods")
     if not arguments.quick:
         page.write_page()

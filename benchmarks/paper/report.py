@@ -49,42 +49,46 @@ def the_scenarios(size: Size, target: Path) -> dict[str, str]:
 
 def one_testbed(name: str, size: Size, target: Path) -> dict[str, str]:
     """Write the results of one testbed; returns its tables in Markdown, by name."""
-    tables: dict[str, str] = {}
-    threshold = gate(name, size)
+    threshold, curves = gate(name, size), trade_off(name, size)
     merit = {kind: main_rows(name, kind, threshold, size) for kind in ("memorized", "ordinary")}
-    curves = trade_off(name, size)
-    errors, detection, cost = error_rows(name, size), roc(name, size), cost_rows(name, size)
-    first, calibrated = units(name, size), calibration(name, size)
-    deadline, before = deadline_rows(name, size), before_rows(name, size)
     rows = merit["memorized"] + merit["ordinary"]
-    for file, found in {
-        "table": rows,
-        "oracle_error": errors,
-        "detection": detection,
-        "cost": cost,
-        "gate_units": first,
-        "gate_calibration": calibrated,
-        "deadline": deadline,
-        "before": before,
-    }.items():
-        page.write_csv(found, target / f"{file}.csv")
+    found = {
+        "oracle_error": error_rows(name, size),
+        "detection": roc(name, size),
+        "cost": cost_rows(name, size),
+        "gate_units": units(name, size),
+        "gate_calibration": calibration(name, size),
+        "deadline": deadline_rows(name, size),
+        "before": before_rows(name, size),
+    }
+    for file, written in {"table": rows, **found}.items():
+        page.write_csv(written, target / f"{file}.csv")
     page.write_json({"gate": threshold, "static transitions": curves}, target / "trade_off.json")
-
-    tables[f"{name} gate"] = f"{threshold:.4f}"
-    for kind, found in merit.items():
-        tables[f"{name} {kind}"] = page.markdown(found, ["method", *MERIT])
-        tables[f"{name} {kind} spread"] = page.markdown(found, ["method", *SPREAD])
-    tables[f"{name} errors"] = page.markdown(errors, ["condition", "rule", "starts", "oracle", *ERRORS])
-    tables[f"{name} detection"] = page.markdown(detection, ["steps", "seeds", "auc", "tpr at 1 % fpr"], 3)
-    tables[f"{name} cost"] = page.markdown(cost, ["setting", "model calls", "seconds", "plain CFG = 1"])
-
-    tables[f"{name} units"] = page.markdown(first, ["unit", "testbed", "ordinary", "memorized"], 4)
-    tables[f"{name} calibration"] = page.markdown(calibrated, list(calibrated[0]))
-    tables[f"{name} deadline"] = page.markdown(deadline, CHOICE)
-    tables[f"{name} before"] = page.markdown(before, [column for column in CHOICE if column != "deadline"])
-    for draw in figures.PAPER:
+    for draw in (*figures.PAPER, plots.oracle_error, plots.roc):
         draw(name, size, target)
-    plots.oracle_error(name, size, target)
-    plots.roc(name, size, target)
     plots.trade_off(curves, rows, target)
+    tables = {"gate": f"{threshold:.4f}", **merit_tables(merit), **other_tables(found)}
+    return {f"{name} {table}": text for table, text in tables.items()}
+
+
+def merit_tables(merit: dict[str, list[dict]]) -> dict[str, str]:
+    """Of the main table's rows, by kind of caption."""
+    tables = {}
+    for kind, rows in merit.items():
+        tables[kind] = page.markdown(rows, ["method", *MERIT])
+        tables[f"{kind} spread"] = page.markdown(rows, ["method", *SPREAD])
     return tables
+
+
+def other_tables(found: dict[str, list[dict]]) -> dict[str, str]:
+    """Of all other rows, by the name of their file."""
+    shown = {
+        "errors": ("oracle_error", ["condition", "rule", "starts", "oracle", *ERRORS], 2),
+        "detection": ("detection", ["steps", "seeds", "auc", "tpr at 1 % fpr"], 3),
+        "cost": ("cost", ["setting", "model calls", "seconds", "plain CFG = 1"], 2),
+        "units": ("gate_units", ["unit", "testbed", "ordinary", "memorized"], 4),
+        "calibration": ("gate_calibration", list(found["gate_calibration"][0]), 2),
+        "deadline": ("deadline", CHOICE, 2),
+        "before": ("before", [column for column in CHOICE if column != "deadline"], 2),
+    }
+    return {table: page.markdown(found[file], columns, digits) for table, (file, columns, digits) in shown.items()}

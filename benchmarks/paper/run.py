@@ -5,17 +5,11 @@ again. The results do not depend on the number of processes. --quick measures li
 """
 
 import argparse
-import multiprocessing
-import warnings
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-
-import comfy.utils
-import torch
-from tqdm import tqdm
 
 from ...tools.pack import ROOT
 from ..paper import plan
+from ..processes import alone, share
 from .cache import Job, compute
 from .detection import Curve, curves, record
 from .figures import circle_job
@@ -25,10 +19,6 @@ KINDS, HALVES = ("memorized", "ordinary"), ("tuning", "held_out")
 
 
 def work(job: Job | Curve) -> None:
-    """One part, by one thread: the same bits however many processes share the parts."""
-    torch.set_num_threads(1)
-    comfy.utils.set_progress_bar_enabled(False)
-    warnings.filterwarnings("ignore", module="torchsde")
     if isinstance(job, Job):
         compute(job)
     else:
@@ -61,10 +51,6 @@ def main() -> None:
         exact = not arguments.testbed.startswith("learned")
         first, scenarios = size.first_step_only * exact, size.scenarios * exact
         size = replace(size, testbeds=(arguments.testbed,), first_step_only=first, scenarios=scenarios)
-    jobs = parts(size)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(arguments.processes, mp_context=context) as pool:
-        list(tqdm(pool.map(work, jobs), total=len(jobs), unit="part"))
-    torch.set_num_threads(1)
-    comfy.utils.set_progress_bar_enabled(False)
+    share(work, parts(size), arguments.processes)
+    alone()
     report(size, ROOT / "output" / "bench-paper-quick" if arguments.quick else None)

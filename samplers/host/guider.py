@@ -1,10 +1,10 @@
 """The guidance rule as a ComfyUI guider: it may leave out a pass, and run a third one where it is needed."""
 
+from dataclasses import replace
 from typing import Any
 
 import comfy.samplers
 import torch
-from comfy.model_patcher import set_model_options_post_cfg_function
 from torch import Tensor
 
 from ..guidance import select
@@ -12,10 +12,8 @@ from ..run import Run
 from ..settings import CONDITIONAL, NEVER, ORTHOGONAL, STATIC, ZERO, Settings
 from ..trace import GuidanceTrace
 from .cfg_hooks import PRE_CFG
+from .passes import IN_ITS_OWN_WAY, Passes
 from .patch import add_hooks, hooks_of
-
-# The options by which other nodes work on both predictions at once.
-IN_ITS_OWN_WAY = "sampler_calc_cond_batch_function"
 
 
 class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
@@ -23,8 +21,8 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
 
     An `unconditional` conditioning stands for the negative one in what is followed and watched of a sample, up to the
     observation in which CFG begins to act on it; not under orthogonal guidance, which follows the host's CFG all the
-    way. skip_unused_pass leaves out the prediction that a static transition
-    does not use. `hooks` and `empty` (the prepared `unconditional`) exist while sampling only.
+    way. skip_unused_pass leaves out the prediction that a static transition does not use. `hooks` and `empty` (the
+    prepared `unconditional`) exist while sampling only.
     """
 
     def __init__(self, model_patcher: Any, settings: Settings, trace: GuidanceTrace, skip_unused_pass: bool = False):
@@ -49,7 +47,7 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
             samples = super().sample(noise, latent_image, sampler, sigmas, *args, **kwargs)
             return samples
         finally:
-            self.hooks.end(self.trace, samples)
+            self.hooks.hosted.end(self.trace, samples)
             del self.hooks, self.empty
 
     def inner_sample(
@@ -72,21 +70,23 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         return samples
 
     def predict_noise(self, x, timestep, model_options={}, seed=None):
-        if self.hooks.unguided(timestep, self.conds["positive"], self.empty or self.conds["negative"]):
+        hosted, negative = self.hooks.hosted, self.conds["negative"]
+        if hosted.unguided(timestep, self.conds["positive"], self.empty or negative):
             return super().predict_noise(x, timestep, model_options, seed)
-        run = self.hooks.start(x, self.inner_model, self.cfg)
+        run = hosted.start(x, self.inner_model, self.cfg)
         options = model_options.copy()
         add_hooks(options, self.hooks, run.active)
+        passes = Passes(self.inner_model, self.conds["positive"], self.cfg, x, timestep, options, seed)
         if not run.active or not (self.empty or self.skip_unused_pass):
-            return self._predict_pair(self.conds["negative"], x, timestep, options, seed)
+            return passes.pair(negative)
         # The passes are chosen by the mask on the CPU.
         sigma = timestep.cpu() if self.settings.transition == STATIC else timestep
         on, judged = run.mask(sigma), run.transition.judged
         if self.skip_unused_pass and judged.all() and not on.any() and self._one_is_used(model_options):
-            return self._one_pass(run, x, timestep, model_options)
+            return self._one_pass(run, replace(passes, options=model_options))
         if self.empty and not (on & judged).all():
-            return self._with_unconditional(run, x, timestep, sigma, options, seed)
-        return self._predict_pair(self.conds["negative"], x, timestep, options, seed)
+            return self._with_unconditional(run, passes, sigma)
+        return passes.pair(negative)
 
     def _one_is_used(self, model_options: dict) -> bool:
         """Whether one prediction is all that anybody uses before the transition."""
@@ -96,24 +96,15 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         one = self.settings.transition in (STATIC, NEVER) and before in (ZERO, CONDITIONAL) and not wanted
         return one and not any(key in model_options for key in (PRE_CFG, IN_ITS_OWN_WAY))
 
-    def _one_pass(self, run: Run, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
-        """Let the one prediction that is used stand for both: every hook of the host still has its call."""
-        positive, negative = self.conds["positive"], self.empty or self.conds["negative"]
+    def _one_pass(self, run: Run, passes: Passes) -> Tensor:
+        """The one prediction that is used, in a call that is a gap in the curves."""
+        run.skip(passes.timestep)
         if self.settings.before_transition == CONDITIONAL:
-            used = positive
-            prediction = comfy.samplers.calc_cond_batch(self.inner_model, [used, None], x, timestep, model_options)[0]
-        else:
-            used = negative
-            prediction = self._predict_negative(used, x, timestep, model_options)
-        run.skip(timestep)
-        options = set_model_options_post_cfg_function(model_options.copy(), lambda args: prediction)
-        return comfy.samplers.cfg_function(
-            self.inner_model, prediction, prediction, self.cfg, x, timestep, options, positive, used
-        )
+            return passes.for_both(passes.conditional(), passes.positive)
+        negative = self.empty or self.conds["negative"]
+        return passes.for_both(passes.negative(negative), negative)
 
-    def _with_unconditional(
-        self, run: Run, x: Tensor, timestep: Tensor, sigma: Tensor, options: dict, seed: int | None
-    ) -> Tensor:
+    def _with_unconditional(self, run: Run, passes: Passes, sigma: Tensor) -> Tensor:
         """Two passes, and a third one where some samples are, or may be from this call on, under CFG.
 
         Where the negative prompt is surely needed it makes a pair with the positive one, as in stock CFG, and comes
@@ -121,7 +112,7 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         """
         on, judged = run.mask(sigma), run.transition.judged
         with_negative = not bool(judged.all()) or bool(on.any())
-        first = self._predict_negative(self.empty, x, timestep, options) if with_negative else None
+        first = passes.negative(self.empty) if with_negative else None
 
         def pre_cfg(args):
             cond, second = args["conds_out"][:2]
@@ -130,25 +121,8 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
             now = run.mask(sigma)
             if first is None and not now.any():
                 return [cond, empty]
-            negative = second if with_negative else self._predict_negative(self.conds["negative"], x, timestep, options)
+            negative = second if with_negative else passes.negative(self.conds["negative"])
             return [cond, select(now, negative, empty)]
 
-        options[PRE_CFG] = [pre_cfg, *options[PRE_CFG][1:]]
-        return self._predict_pair(self.conds["negative"] if with_negative else self.empty, x, timestep, options, seed)
-
-    def _predict_pair(self, negative: list, x: Tensor, timestep: Tensor, model_options: dict, seed) -> Tensor:
-        """The host's classifier-free guidance by the positive prompt and `negative`, with all hooks."""
-        return comfy.samplers.sampling_function(
-            self.inner_model, x, timestep, negative, self.conds["positive"], self.cfg, model_options, seed
-        )
-
-    def _predict_negative(self, conds: list, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
-        """One prediction in the negative prompt's place, so that patches that tell the two apart see it as such.
-
-        A node that predicts in its own way is asked for a pair, as it expects to be.
-        """
-        if IN_ITS_OWN_WAY in model_options:
-            pair = [self.conds["positive"], conds]
-            args = {"conds": pair, "input": x, "sigma": timestep, "model": self.inner_model}
-            return model_options[IN_ITS_OWN_WAY]({**args, "model_options": model_options})[1]
-        return comfy.samplers.calc_cond_batch(self.inner_model, [None, conds], x, timestep, model_options)[1]
+        passes.options[PRE_CFG] = [pre_cfg, *passes.options[PRE_CFG][1:]]
+        return passes.pair(self.conds["negative"] if with_negative else self.empty)

@@ -11,6 +11,7 @@ from ..settings import Settings
 from ..status import WITHOUT_GUIDANCE
 from ..trace import GuidanceTrace
 from .cfg_hooks import CFGHooks
+from .hosted_run import HostedRun
 from .uncopied import Uncopied
 
 
@@ -25,6 +26,7 @@ class UnannouncedRuns(Uncopied):
     def __init__(self, settings: Settings, trace: GuidanceTrace):
         self.settings, self.trace = settings, trace
         self.hooks: weakref.WeakKeyDictionary[Any, CFGHooks] = weakref.WeakKeyDictionary()
+        self.warned: weakref.WeakSet[CFGHooks] = weakref.WeakSet()
         self.first = self.last = math.inf
 
     def pre_cfg(self, args: dict) -> list:
@@ -33,10 +35,10 @@ class UnannouncedRuns(Uncopied):
     def post_cfg(self, args: dict) -> Tensor:
         hooks = self._of_run(args, args["cond"])
         denoised = hooks.post_cfg(args)
-        if hooks.run is not None:
-            hooks.run.record()
-        if hooks.facts.without_guidance and not hooks.warned:
-            hooks.warned = True
+        if hooks.hosted.run is not None:
+            hooks.hosted.run.record()
+        if hooks.hosted.facts.without_guidance and hooks not in self.warned:
+            self.warned.add(hooks)
             logging.warning("Basin Escape: %s", WITHOUT_GUIDANCE)
         return denoised
 
@@ -45,7 +47,7 @@ class UnannouncedRuns(Uncopied):
         sigma = args["sigma"].max().item()
         if key not in self.hooks or self.last < self.first <= sigma:
             begins = lambda run: self.trace.append(run.trace)  # noqa: E731
-            self.hooks[key] = CFGHooks(self.settings, None, self.trace.listener, begins=begins)
+            self.hooks[key] = CFGHooks(HostedRun(self.settings, None, self.trace.listener, begins=begins))
             self.first = sigma
         self.last = sigma
         return self.hooks[key]

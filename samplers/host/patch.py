@@ -13,6 +13,7 @@ from ..status import Facts
 from ..trace import GuidanceTrace
 from .before_run import adds_noise, percent_to_sigma
 from .cfg_hooks import PRE_CFG, CFGHooks
+from .hosted_run import HostedRun
 from .old_host import UnannouncedRuns
 from .uncopied import Uncopied
 
@@ -89,7 +90,7 @@ class RunPatch(Uncopied):
             samples = executor(*args, **kwargs)
             return samples
         finally:
-            hooks.end(self.trace, samples)
+            hooks.hosted.end(self.trace, samples)
 
 
 def hooks_of(guider: Any, settings: Settings, trace: GuidanceTrace, sampler: Any, sigmas: list[float]) -> CFGHooks:
@@ -103,7 +104,7 @@ def hooks_of(guider: Any, settings: Settings, trace: GuidanceTrace, sampler: Any
     )
     percents = percent_to_sigma(guider.model_patcher.get_model_object("model_sampling"))
     negative = 2 if "empty_negative_prompt" in guider.original_conds else 1
-    return CFGHooks(settings, sigmas, trace.listener, percents, facts, negative=negative)
+    return CFGHooks(HostedRun(settings, sigmas, trace.listener, percents, facts), negative)
 
 
 def _check_guider(guider: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from basin_escape.benchmarks.measure import NODES, WIDGETS
 from basin_escape.nodes import NODE_DISPLAY_NAME_MAPPINGS
-from basin_escape.plots.curve import CURVES, X_AXES
+from basin_escape.plots.quantities import CURVES, X_AXES
 from basin_escape.samplers.trace import GuidanceTrace
 from basin_escape.tools.pack import ROOT
 

@@ -6,11 +6,12 @@ import importlib
 import comfy.samplers
 import pytest
 import torch
+from basin_escape.benchmarks.measure import count_calls
 from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.host.patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
-from basin_escape.tests.support.gaussian import load_gaussian, prompt
+from basin_escape.tests.support.gaussian import guidance_norm, load_gaussian, prompt
 
 from .conftest import run_guider
 
@@ -54,9 +55,9 @@ def cfg_guider(model, positive=POSITIVE, negative=NEGATIVE, cfg=CFG):
     return guider
 
 
-def own_guider(model, settings, cfg=CFG):
+def own_guider(model, settings, cfg=CFG, positive=POSITIVE):
     guider = BasinEscapeCFGGuider(model, settings, GuidanceTrace())
-    guider.set_conds(POSITIVE, NEGATIVE)
+    guider.set_conds(positive, NEGATIVE)
     guider.set_cfg(cfg)
     return guider
 
@@ -184,24 +185,61 @@ class TestCFGOverride:
         close(sample(own_guider(self.overridden(model, 1.0), NEVER)), sample(own_guider(model, NEVER)))
 
 
-# Nodes whose work on the predictions precedes the patch: under zero guidance it may move the negative one only.
-@pytest.mark.parametrize(
-    ("module", "name", "widgets"),
-    [
-        ("nodes_mahiro", "Mahiro", {}),
-        ("nodes_cfg", "CFGZeroStar", {}),
-        ("nodes_cfg", "CFGNorm", {"strength": 1.0}),
-        ("nodes_apg", "APG", {"eta": 1.0, "norm_threshold": 5.0, "momentum": 0.0}),
-        ("nodes_tcfg", "TCFG", {}),
-        ("nodes_fresca", "FreSca", {"scale_low": 1.0, "scale_high": 1.25, "freq_cutoff": 2}),
-    ],
-)
-def test_nodes_that_reshape_guidance(model, module, name, widgets):
-    """Off and gated are stock with that node; under mitigation the picture is finite and not the guided one."""
-    other = run_node(module, name, model=model, **widgets)
-    stock = sample(cfg_guider(other))
-    for settings in (OFF, Settings("dynamic", memorization_threshold=1.0)):
-        assert torch.equal(sample(cfg_guider(patched(other, settings))), stock)
-        assert torch.equal(sample(own_guider(other, settings)), stock)
-    samples = sample(cfg_guider(patched(other, NEVER)))
-    assert samples.isfinite().all() and (samples - stock).abs().max() > 0.01
+RESHAPING = {
+    "Mahiro": ("nodes_mahiro", {}),
+    "CFGZeroStar": ("nodes_cfg", {}),
+    "CFGNorm": ("nodes_cfg", {"strength": 1.0}),
+    "APG": ("nodes_apg", {"eta": 1.0, "norm_threshold": 5.0, "momentum": 0.0}),
+    "TCFG": ("nodes_tcfg", {}),
+    # This model's guidance is the same everywhere in an image: all of it is the lowest frequency.
+    "FreSca": ("nodes_fresca", {"scale_low": 0.5, "scale_high": 1.25, "freq_cutoff": 2}),
+}
+
+
+@pytest.mark.parametrize("name", RESHAPING)
+class TestNodesThatReshapeGuidance:
+    """What "works" stands for in README: before or after the patch, and under the pack's guider."""
+
+    def ways(self, model, name, settings, positive=POSITIVE):
+        """The guiders of a node and a rule in each order, each with the trace that its run goes into."""
+        module, widgets = RESHAPING[name]
+        other = run_node(module, name, model=model, **widgets)
+        for order in ("before", "after"):
+            trace = GuidanceTrace()
+            patched = patch_model(other if order == "before" else model, settings, trace)
+            both = patched if order == "before" else run_node(module, name, model=patched, **widgets)
+            yield cfg_guider(both, positive), trace
+        yield (guider := own_guider(other, settings, positive=positive)), guider.trace
+
+    def alone(self, model, name):
+        module, widgets = RESHAPING[name]
+        return cfg_guider(run_node(module, name, model=model, **widgets))
+
+    @pytest.mark.parametrize("settings", [OFF, GATED, FROM_THE_START])
+    def test_untouched_is_stock_at_stocks_calls(self, model, name, settings):
+        counted, calls = count_calls(model)
+        stock = sample(self.alone(counted, name))
+        assert not torch.equal(stock, sample(cfg_guider(model)))
+        for run, (guider, _) in enumerate(self.ways(counted, name, settings), 2):
+            assert torch.equal(sample(guider), stock) and calls() == 2 * STEPS * 2 * run  # a batch of two, a pair each
+
+    def test_before_the_transition_neither_the_prompt_nor_the_node_has_a_say(self, model, name):
+        alone = sample(cfg_guider(patched(model, NEVER)))
+        close(alone, sample(cfg_guider(model, NEGATIVE, cfg=1.0)))
+        for positive in (POSITIVE, MIDDLE):
+            for guider, _ in self.ways(model, name, NEVER, positive):
+                assert torch.equal(sample(guider), alone)
+
+    def test_it_acts_from_the_transition_on(self, model, name):
+        first, *others = [sample(guider) for guider, _ in self.ways(model, name, HALF)]
+        assert all(torch.equal(other, first) for other in others)
+        assert not torch.equal(first, sample(cfg_guider(patched(model, HALF))))
+
+    @pytest.mark.parametrize("settings", [OFF, NEVER, HALF])
+    def test_recorded_norms_are_of_the_models_own_predictions(self, model, name, settings):
+        difference = torch.ones(SHAPE)  # of the means of the two prompts
+        for guider, trace in self.ways(model, name, settings):
+            sample(guider)
+            run = trace.runs[-1]
+            expected = guidance_norm(run.quantity("sigma"), difference)
+            torch.testing.assert_close(run.quantity("guidance_norm"), expected, rtol=1e-3, atol=1e-4)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 from basin_escape.benchmarks.measure import NODES
-from basin_escape.plots.curve import CURVES, FIRST_PULL, PULL, X_AXES, draw_runs
+from basin_escape.plots.curve import draw_runs
 from basin_escape.plots.picture import THEMES, picture
+from basin_escape.plots.quantities import CURVES, FIRST_PULL, PULL, X_AXES
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace, RunTrace
 from basin_escape.samplers.words import describe

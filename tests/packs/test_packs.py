@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+import comfy.samplers
 import pytest
 import torch
 from basin_escape.benchmarks import testbeds
@@ -18,8 +19,7 @@ from basin_escape.samplers.host.patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
 
-folder_paths = pytest.importorskip("folder_paths", reason="needs a ComfyUI checkout")
-import comfy.samplers  # noqa: E402
+pytest.importorskip("folder_paths", reason="needs a ComfyUI checkout")
 
 BED = testbeds.testbed("closed form eps")
 UNTOUCHED = [Settings("off"), Settings(memorization_threshold=0.9), Settings("static", static_percent=0.0)]

@@ -1,0 +1,57 @@
+"""The passes of one model call under a guider: the pair of CFG, one in the negative prompt's place, one for both."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.samplers
+from comfy.model_patcher import set_model_options_post_cfg_function
+from torch import Tensor
+
+# The option by which other nodes work on both predictions at once.
+IN_ITS_OWN_WAY = "sampler_calc_cond_batch_function"
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What the passes of a call have in common.
+
+    model     the host's inner model
+    positive  prepared conditioning, as all of those handed to the methods
+    x         [batch, ...], at the noise level `timestep` [batch]
+    options   the model's, with the hooks that are to have this call
+    """
+
+    model: Any
+    positive: list
+    cfg: float
+    x: Tensor
+    timestep: Tensor
+    options: dict
+    seed: int | None
+
+    def pair(self, negative: list) -> Tensor:
+        """The host's classifier-free guidance by the positive prompt and `negative`, with all hooks."""
+        return comfy.samplers.sampling_function(
+            self.model, self.x, self.timestep, negative, self.positive, self.cfg, self.options, self.seed
+        )
+
+    def conditional(self) -> Tensor:
+        """The prediction of the positive prompt."""
+        return comfy.samplers.calc_cond_batch(self.model, [self.positive, None], self.x, self.timestep, self.options)[0]
+
+    def negative(self, conds: list) -> Tensor:
+        """One prediction in the negative prompt's place, so that patches that tell the two apart see it as such.
+
+        A node that predicts in its own way is asked for a pair, as it expects to be.
+        """
+        if IN_ITS_OWN_WAY in self.options:
+            args = {"input": self.x, "sigma": self.timestep, "model": self.model, "model_options": self.options}
+            return self.options[IN_ITS_OWN_WAY]({**args, "conds": [self.positive, conds]})[1]
+        return comfy.samplers.calc_cond_batch(self.model, [None, conds], self.x, self.timestep, self.options)[1]
+
+    def for_both(self, prediction: Tensor, conds: list) -> Tensor:
+        """Let a prediction, that of `conds`, stand for both: every hook of the host still has its call."""
+        options = set_model_options_post_cfg_function(self.options.copy(), lambda args: prediction)
+        return comfy.samplers.cfg_function(
+            self.model, prediction, prediction, self.cfg, self.x, self.timestep, options, self.positive, conds
+        )
