@@ -52,11 +52,16 @@ Edit: TypeAlias = Callable[[Attention], tuple[Tensor, Tensor]]  # the keys and v
 
 def layers(model: Any) -> list[Layer]:
     """The cross-attentions of a MODEL, in the order of its network. ValueError where there are none."""
+    return list(cross_attentions(model))
+
+
+def cross_attentions(model: Any) -> dict[Layer, Any]:
+    """The same with the host's module of each."""
     network = model.model.diffusion_model
     blocks = [("input", n, block) for n, block in enumerate(getattr(network, "input_blocks", []))]
     blocks += [("middle", 0, block) for block in [getattr(network, "middle_block", None)] if block is not None]
     blocks += [("output", n, block) for n, block in enumerate(getattr(network, "output_blocks", []))]
-    found = [(part, n, index) for part, n, block in blocks for index in _cross_attentions(block)]
+    found = {(part, n, index): layer for part, n, block in blocks for index, layer in _cross_attentions(block)}
     if not found:
         raise ValueError(
             f"model is a {type(network).__name__}, which has no cross-attention to the prompt that this node could "
@@ -66,10 +71,10 @@ def layers(model: Any) -> list[Layer]:
     return found
 
 
-def _cross_attentions(block: Any) -> list[int]:
-    transformers = [getattr(part, "transformer_blocks", []) for part in block] if hasattr(block, "__iter__") else []
-    inside = [layer for blocks in transformers for layer in blocks]
-    return [index for index, layer in enumerate(inside) if getattr(layer, "attn2", None) is not None]
+def _cross_attentions(block: Any) -> list[tuple[int, Any]]:
+    """With their places, as the host counts them."""
+    inside = [layer for part in block for layer in getattr(part, "transformer_blocks", [])]
+    return [(index, layer.attn2) for index, layer in enumerate(inside) if getattr(layer, "attn2", None) is not None]
 
 
 def edit_attention(model: Any, edit: Edit) -> Any:

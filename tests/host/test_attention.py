@@ -11,7 +11,7 @@ from basin_escape.samplers.attention import begin_tokens
 from basin_escape.samplers.first_token import scale_first_token
 from basin_escape.samplers.guard import decayed
 from basin_escape.samplers.host import attention
-from basin_escape.samplers.host.attention import edit_attention, layers
+from basin_escape.samplers.host.attention import cross_attentions, edit_attention, layers
 from basin_escape.samplers.host.guard import GUARDCFGGuider
 from basin_escape.samplers.host.tokens import real_tokens
 from basin_escape.tests.support.unets import KINDS, load_unet, prompt
@@ -396,3 +396,29 @@ def test_guard_refuses_what_it_cannot_do():
         node.get_guider(unet, [], prompts[1], 7.5, 2.0, 0.3, 0.1)
     with pytest.raises(ValueError, match="attenuation is nan"):
         node.get_guider(unet, *prompts, 7.5, 2.0, float("nan"), 0.1)
+
+
+# Silence Neurons
+
+
+def test_silent_neurons_are_zero_rows_of_the_value_weights(kind, unet):
+    """The same as a model whose weights were cut: for prompt and negative prompt alike."""
+    cut, prompts = load_unet(kind), (prompt(kind, 1), prompt(kind, 2))
+    neurons = {0: [3, 5], 2: [0], 6: [63]}
+    for number, layer in enumerate(cross_attentions(cut).values()):
+        layer.to_v.weight.data[neurons.get(number, [])] = 0
+    text = "\n".join(f"{layer}: {', '.join(map(str, channels))}" for layer, channels in neurons.items())
+    counted, calls = count_calls(unet)
+    (model,) = NODES["SilenceNeurons"]().silence(counted, text)
+    found = sampled(model, *prompts)
+    torch.testing.assert_close(found, sampled(cut, *prompts), rtol=1e-4, atol=1e-3)
+    assert calls() == 2 * 2 * 2 and not torch.allclose(found, sampled(unet, *prompts), atol=0.1)
+
+
+def test_no_neurons_are_stock_and_wrong_ones_are_refused():
+    unet, bed, node = load_unet("SD1.x"), Testbed("eps"), NODES["SilenceNeurons"]()
+    assert node.silence(unet, "")[0] is node.silence(unet, "[[], []]")[0] is unet
+    with pytest.raises(ValueError, match="layer 7, but the model has the layers 0 to 6"):
+        node.silence(unet, "7: 1")
+    with pytest.raises(ValueError, match="has no cross-attention"):
+        node.silence(bed.model, "0: 1")
