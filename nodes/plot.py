@@ -16,7 +16,9 @@ class GuidanceNormPlot:
             "predictions on their own (the paper's Figure 3). guidance scale: what was applied in every step. "
             "pull: how far the prompt pulls towards what it showed in the first step, which decides an escape and is "
             "recorded with transition escape only. first pull: how much of the first step's pull is left (1 to 0), "
-            "which orthogonal guidance takes out."
+            "which orthogonal guidance takes out. image and noise weights: how much of the finished image and of the "
+            "start noise each step holds (Kim et al.). deviation scores: how far these are ahead of the schedule, "
+            "summed over steps; the ends of the curves are the scores D1 and D2, high for memorized images."
         )
         x_axis = "timestep: 1000 (noise) to 0 (image), as in the paper. step: counted from 0. sigma: the noise level."
         run = (
@@ -69,6 +71,11 @@ def recorded(run, quantity):
 def check_recorded(run, quantity):
     """Raise ValueError for a quantity that nobody needed in the run."""
     if not recorded(run, quantity):
+        if quantity not in RECORDED_WITH:
+            raise ValueError(
+                f"quantity is {quantity}, but this run has none: it needs a finished run with one latent of one size, "
+                "and a ComfyUI from December 2024 on. Choose another quantity."
+            )
         widget, choice = RECORDED_WITH[quantity]
         raise ValueError(
             f"quantity is {quantity}, but the run had {widget} {getattr(run.settings, widget)}: it is recorded with "

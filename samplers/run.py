@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from .decomposition import Noising, decomposition, thinned
 from .guidance import scale_before_transition, select
 from .repeats import Repeats
 from .schedule import Observations, TimestepScale, ascending
@@ -46,8 +47,10 @@ class Run:
         self.observes, self.repeats = Observations(sigmas), Repeats()
         self.watch = Watch(settings, self.active)
         self.names: list[str] = []  # of what is watched
-        self.calls: list[tuple[Tensor, bool]] = []  # [names, batch] on the model's device, and whether computed
+        # [names, batch] on the model's device, whether computed, and the noisy latent, thinned
+        self.calls: list[tuple[Tensor, bool, Tensor | None]] = []
         self.observed: list[tuple[Tensor, Tensor]] = []  # [names, batch], mask [batch]: not in the trace yet
+        self.latents: list[Tensor | None] = []  # of the observations
         self._trace = RunTrace(
             settings, cfg, elements, torch.full((batch,), -1), self.transition.gated, reasons=[None] * batch
         )
@@ -74,7 +77,7 @@ class Run:
         """
         if self.passes_through:
             return self.everywhere
-        self._keep(self.watch(x, cond, uncond, sigma, scale), computed)
+        self._keep(self.watch(x, cond, uncond, sigma, scale), computed, thinned(x))
         if self.transition.undecided:
             self._settle()
         return self.mask(sigma)
@@ -95,9 +98,9 @@ class Run:
         gap = torch.full_like(sigma, torch.nan, dtype=torch.float32)
         self._keep({"sigma": sigma.float(), **dict.fromkeys(ALWAYS[1:], gap)}, computed=False)
 
-    def _keep(self, seen: dict[str, Tensor], computed: bool) -> None:
+    def _keep(self, seen: dict[str, Tensor], computed: bool, latent: Tensor | None = None) -> None:
         self.names = list(seen)
-        self.calls.append((torch.stack(list(seen.values())), computed))
+        self.calls.append((torch.stack(list(seen.values())), computed, latent))
         if self.listener is not None and self.listener.due():
             self.listener(self.trace, False)
 
@@ -106,8 +109,8 @@ class Run:
         calls, self.calls = self.calls, []
         if not calls:
             return
-        rows, computed = zip(*calls, strict=True)
-        for row, own in zip(torch.stack(rows).cpu(), computed, strict=True):
+        rows, computed, latents = zip(*calls, strict=True)
+        for row, own, latent in zip(torch.stack(rows).cpu(), computed, latents, strict=True):
             seen = dict(zip(self.names, row, strict=True))
             level = seen["sigma"][0].item()
             new = ~self.repeats(seen["guidance_norm"], level) & own
@@ -117,6 +120,15 @@ class Run:
                 guided_pull = seen["scale"] * seen["pull"] if "pull" in seen else None
                 self.transition.observe(seen["guidance_norm"], level, guided_pull, new)
             self.observed.append((row, self.mask(seen["sigma"])))
+            self.latents.append(latent)
+
+    def end(self, finished: Tensor, noising: Noising) -> None:
+        """Add what only a finished run tells: finished [batch, ...], the latent that it made, in the model's scale."""
+        series, end = self.trace.series, thinned(finished)
+        seen = [latent for latent in self.latents if latent is not None]
+        if {latent.shape for latent in seen} == {end.shape}:  # some samplers change the size on the way
+            levels = series["sigma"][:, 0].tolist()
+            series |= decomposition(self.latents, end.to(seen[0].device), levels, noising)
 
     def record(self) -> None:
         """Bring the trace up to date."""

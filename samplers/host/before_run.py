@@ -15,6 +15,17 @@ def percent_to_sigma(model_sampling: Any) -> Callable[[float], float]:
     return copy.deepcopy(model_sampling).to("cpu").percent_to_sigma
 
 
+def noising(model_sampling: Any) -> Callable[[float], tuple[float, float]]:
+    """What of a clean latent, and of noise, the host makes a noisy one of at a noise level."""
+    one, none = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
+
+    def parts(sigma: float) -> tuple[float, float]:
+        level = torch.tensor([sigma])
+        return tuple(model_sampling.noise_scaling(level, *mixed).item() for mixed in ((none, one), (one, none)))
+
+    return parts
+
+
 def adds_noise(sampler: Any) -> bool:
     """Whether a sampler draws noise on the way: by trial, and where a trial is not possible, as its arguments say."""
     function, options = getattr(sampler, "sampler_function", None), dict(getattr(sampler, "extra_options", {}))

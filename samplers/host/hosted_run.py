@@ -13,7 +13,7 @@ from ..run import Run
 from ..settings import Settings
 from ..status import NO_EFFECT, WARNING, Facts
 from ..trace import GuidanceTrace, Listener, RunTrace
-from .before_run import percent_to_sigma
+from .before_run import noising, percent_to_sigma
 from .conditioning import absent
 
 
@@ -38,6 +38,7 @@ class HostedRun:
         self.settings, self.sigmas, self.listener, self.begins = settings, sigmas, listener, begins
         self.levels, self.facts = levels, facts or Facts()
         self.run: Run | None = None
+        self.model: Any = None  # while the run goes on
 
     def start(self, x: Tensor, model: Any, scale: float | Tensor) -> Run:
         """The run, begun by its first model call: its input x [batch, ...], and the host's guidance scale."""
@@ -47,6 +48,7 @@ class HostedRun:
             self.facts.cfg_1 = self.settings.mitigates and cfg == 1
             self.run = Run(self.settings, levels, len(x), x[0].numel(), self.sigmas, cfg, self.listener)
             self.run.trace.facts = self.facts
+            self.model = model
             self.begins(self.run)
         return self.run
 
@@ -67,6 +69,9 @@ class HostedRun:
     def end(self, trace: GuidanceTrace, samples: Any) -> None:
         """Put the run into the trace: that made `samples`, or None where it was interrupted. Warns once in the log."""
         self.facts.interrupted = samples is None
+        if self.run and isinstance(samples, Tensor):
+            self.run.end(self.model.process_latent_in(samples), noising(self.model.model_sampling))
+        self.model = None
         run = self.run.trace if self.run else empty_trace(self.settings, self.facts)
         run.made = None if samples is None else fingerprint(samples)
         trace.append(run)
