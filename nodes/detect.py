@@ -4,7 +4,8 @@ import comfy.utils
 from ..samplers.detection import calibrated_threshold, score
 from ..samplers.host.patch import unpatched
 from .checks import check_number
-from .first_norms import FIRST_STEPS, Start, first_norms
+from .detection_scores import NORM, SCORES
+from .first_norms import FIRST_STEPS, Start
 from .sampling import sampler_widgets
 from .widgets import CFG, PROMPTS, SEED
 
@@ -35,6 +36,21 @@ CALIBRATION = {
     "clip": ("CLIP", {"tooltip": "The text encoder, for `ordinary_prompts` only."}),
 }
 
+SCORE = {
+    "score_by": (
+        list(SCORES),
+        {
+            "default": NORM,
+            "tooltip": "What is measured; each has a threshold of its own: calibrate it. guidance norm: the mean of "
+            "the first steps (Wen et al.), one pair of model calls per start and step. anisotropy: the first norm, and "
+            "whether the prompt pulls along the score at low noise (Asthana and Belagiannis), two pairs. prediction "
+            "change: how much the prompt's prediction changes from the second step to the third, three pairs. last "
+            "step: the norm of the last of 50 steps (Kim and Lee), the whole picture. attention entropy: of the fourth "
+            "cross-attention (Ren et al.), one model call, SD1.x, SD2.x and SDXL only.",
+        },
+    ),
+}
+
 
 class DetectMemorization:
     @classmethod
@@ -51,42 +67,50 @@ class DetectMemorization:
                 **sampler_widgets(),
                 **CFG,
             },
-            "optional": CALIBRATION,
+            "optional": {**CALIBRATION, **SCORE},
         }
 
     RETURN_TYPES = ("BOOLEAN", "FLOAT", "STRING", "FLOAT")
     RETURN_NAMES = ("memorized", "score", "report", "threshold")
     OUTPUT_TOOLTIPS = (
         "Whether the score reaches the threshold, for a switch node.",
-        "The mean guidance norm over steps and starts, in RMS.",
+        "What `score_by` says, the mean of all starts: by default the mean guidance norm, in RMS.",
         "The score, the threshold and the norm of every step in words, in RMS and L2.",
-        "The threshold that was used, calibrated or not: connect it to `memorization_threshold`.",
+        "The threshold that was used, calibrated or not: connect that of guidance norm to `memorization_threshold`.",
     )
     FUNCTION = "detect"
     CATEGORY = "basin escape"
     DESCRIPTION = (
         "Tells whether a prompt is memorized by the guidance norm of the first step (Wen et al.), before anything is "
-        "painted. Mitigation is meant for memorized prompts only."
+        "painted, or by one of four other scores. Mitigation is meant for memorized prompts only."
     )
-    SEARCH_ALIASES = ["memorized prompt", "detector", "is memorized", "guidance norm", "threshold", "calibrate"]
+    SEARCH_ALIASES = [
+        "memorized prompt",
+        "detector",
+        "is memorized",
+        "guidance norm",
+        "threshold",
+        "calibrate",
+        "anisotropy",
+    ]
 
-    def detect(self, model, positive, threshold, ordinary_prompts="", clip=None, **start):
+    def detect(self, model, positive, threshold, ordinary_prompts="", clip=None, score_by=NORM, **start):
         check_number("threshold", threshold, 0.0, 1.0)
-        ordinary, start = prompts_of(clip, ordinary_prompts), Start(unpatched(model), **start)
+        ordinary, start, scored = prompts_of(clip, ordinary_prompts), Start(unpatched(model), **start), SCORES[score_by]
         bar = comfy.utils.ProgressBar(1 + len(ordinary))
-        found = first_norms(positive, start)
+        found = scored(positive, start)
         bar.update(1)
         origin = "the widget's"
         if ordinary:
-            norms = []
+            values = []
             for prompt in ordinary:
                 comfy.model_management.throw_exception_if_processing_interrupted()
-                norms.append(first_norms(encode(clip, prompt), start).rms)
+                values.append(scored(encode(clip, prompt), start).values)
                 bar.update(1)
-            threshold = calibrated_threshold(norms)
+            threshold = calibrated_threshold(values)
             origin = f"99th percentile of {len(ordinary)} ordinary prompts"
-        memorized = score(found.rms) >= threshold
-        return memorized, score(found.rms), describe(memorized, found, threshold, origin), threshold
+        memorized = score(found.values) >= threshold
+        return memorized, score(found.values), describe(memorized, score_by, found, threshold, origin), threshold
 
 
 def prompts_of(clip, text):
@@ -102,21 +126,14 @@ def encode(clip, prompt):
     return clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
 
 
-def describe(memorized, found, threshold, origin):
-    """The report: verdict, score, threshold, and the mean norm of every step."""
-
-    def in_words(norm):
-        return f"{norm:.4f} RMS ({norm * found.elements**0.5:.2f} L2)"
-
-    steps, starts = found.rms.shape
+def describe(memorized, name, found, threshold, origin):
+    """The report: verdict, score, threshold, and what the score adds."""
     lines = [
         "memorized" if memorized else "not memorized",
-        f"score: {in_words(score(found.rms))}, mean of {steps} step(s) and {starts} start(s)",
-        f"threshold: {in_words(threshold)}, {origin}",
+        f"score: {found.in_words(score(found.values))}, {name}, mean of {len(found.values)} start(s)",
+        f"threshold: {found.in_words(threshold)}, {origin}",
     ]
-    for timestep, norm in zip(found.timesteps.tolist(), found.rms.mean(1).tolist(), strict=True):
-        lines.append(f"t = {timestep:.0f}: {in_words(norm)}")
-    return "\n".join(lines)
+    return "\n".join(lines + found.lines)
 
 
 NODES = {"DetectMemorization": ("Detect Memorization", DetectMemorization)}

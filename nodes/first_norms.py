@@ -43,6 +43,14 @@ class FirstNorms(NamedTuple):
     rms: Tensor
     elements: int
 
+    def in_words(self, norm: float) -> str:
+        return f"{norm:.4f} RMS ({norm * self.elements**0.5:.2f} L2)"
+
+    def lines(self) -> list[str]:
+        """The mean norm of every step."""
+        each = zip(self.timesteps.tolist(), self.rms.mean(1).tolist(), strict=True)
+        return [f"t = {timestep:.0f}: {self.in_words(norm)}" for timestep, norm in each]
+
 
 @dataclass(frozen=True)
 class Start:

@@ -1,4 +1,4 @@
-"""Memorized or not, by the guidance norm of the first steps (Wen et al.; the limitations of Jain et al.)."""
+"""Memorized or not, by a score of every start: Wen et al.'s guidance norm, or another one."""
 
 import torch
 from torch import Tensor
@@ -6,15 +6,14 @@ from torch import Tensor
 PERCENTILE = 0.99  # 1 % false positives
 
 
-def score(norms: Tensor) -> float:
-    """Wen et al.'s metric: the mean guidance norm over steps and starts. norms [steps, starts] in RMS."""
-    return norms.mean().item()
+def score(values: Tensor) -> float:
+    """Of a prompt: the mean over its starts, values [starts]."""
+    return values.mean().item()
 
 
-def calibrated_threshold(norms: list[Tensor]) -> float:
-    """The 99th percentile over the starts of ordinary prompts, each start by its mean over the steps.
+def calibrated_threshold(values: list[Tensor]) -> float:
+    """The 99th percentile over the starts of ordinary prompts, values [starts] for each prompt.
 
-    norms: [steps, starts] in RMS for each prompt. One start in a hundred of such prompts lies above it.
+    One start in a hundred of such prompts lies above it.
     """
-    starts = torch.cat([prompt.mean(0) for prompt in norms])
-    return torch.quantile(starts, PERCENTILE).item()
+    return torch.quantile(torch.cat(values), PERCENTILE).item()
