@@ -7,6 +7,7 @@ import torch
 from basin_escape.benchmarks.measure import NODES, WIDGETS
 from basin_escape.nodes.detection_scores import SCORES
 from basin_escape.samplers.attention import probabilities
+from basin_escape.samplers.host.attention import layers
 from basin_escape.tests.support.gaussian import denoised, load_gaussian, prompt
 
 from .conftest import MEMORIZED, ORDINARY, SEED, Testbed
@@ -87,17 +88,17 @@ def test_the_prediction_change_is_that_of_the_written_out_steps(sampler):
 
 
 def test_attention_entropy_is_that_of_the_fourth_layers_prompt_rows(learned):
-    seen = []
+    seen, fourth = [], layers(learned.model)[3][:2]
 
     def attend(q, k, v, extra):
-        if extra["block"] == ("output", 3):
+        if extra["block"] == fourth:
             prompts = torch.tensor(extra["cond_or_uncond"]).repeat_interleave(2) == 0
             seen.append(probabilities(q[prompts], k[prompts], extra["n_heads"]).mean(1))
         split = (values.unflatten(2, (extra["n_heads"], -1)).transpose(1, 2) for values in (q, k, v))
         return torch.nn.functional.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)
 
     watched = learned.model.clone()
-    watched.set_model_attn2_replace(attend, "output", 3)
+    watched.set_model_attn2_replace(attend, *fourth)
     learned.stock(MEMORIZED, model=watched, steps=2, noise=learned.noise())
     expected = -(seen[0] * seen[0].log()).sum(1).mean().item() / torch.tensor(12.0).log().item()
     assert on(learned, "attention entropy")[1] == pytest.approx(expected, rel=1e-3)
