@@ -33,3 +33,13 @@ def guard(repulsion: float = 2.0, attenuation: float = 0.3, threshold: float = 0
 
     name = f"GUARD {repulsion:g}, attention x{attenuation:g} above {threshold:g}"
     return Method(name, lambda setup: replace(setup, guider=build), ("guard", repulsion, attenuation, threshold))
+
+
+METHODS = (
+    mitigated_attention(1.25),
+    mitigated_attention(1.25, end_token=False),
+    mitigated_attention(2.0),
+    guard(0.0, threshold=0.01),
+    guard(),
+    guard(4.0),
+)

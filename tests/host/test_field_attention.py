@@ -1,0 +1,43 @@
+"""The methods of the cross-attention as rows of the harness's tables."""
+
+import pytest
+import torch
+from basin_escape.benchmarks import cache
+from basin_escape.benchmarks.field_attention import METHODS, guard, mitigated_attention
+from basin_escape.benchmarks.harness import Sampling, evaluate, sample, start_noise
+from basin_escape.benchmarks.methods import PLAIN
+from basin_escape.benchmarks.testbeds import testbed
+
+FEW, BED = Sampling(steps=3), testbed("learned")
+CAPTION = BED.tuning.memorized[0]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "FOLDER", tmp_path / "results")
+
+
+@pytest.mark.parametrize(("method", "calls"), [(mitigated_attention(1.25), 6), (guard(0.0), 6), (guard(), 9)])
+def test_a_row_has_the_calls_that_the_node_tells(method, calls):
+    found = evaluate(method, "learned", [CAPTION], 2, FEW)
+    assert found.calls == calls
+    assert not torch.equal(found.samples, evaluate(PLAIN, "learned", [CAPTION], 2, FEW).samples)
+
+
+def test_rows_have_names_of_their_own():
+    assert (
+        len({method.name for method in METHODS}) == len({repr(method.settings) for method in METHODS}) == len(METHODS)
+    )
+
+
+def test_a_start_is_the_same_alone_and_among_others():
+    seeds = range(5, 8)
+    together = sample(guard(), BED, CAPTION, start_noise(BED.latent_shape, seeds), seeds, FEW)[0]
+    alone = sample(guard(), BED, CAPTION, start_noise(BED.latent_shape, seeds[1:2]), seeds[1:2], FEW)[0]
+    torch.testing.assert_close(together[1:2], alone, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("method", [mitigated_attention(1.25), guard()])
+def test_the_closed_form_has_no_such_cells(method):
+    with pytest.raises(ValueError, match="has no cross-attention"):
+        evaluate(method, "closed form eps", [testbed("closed form eps").tuning.memorized[0]], 1, FEW)
