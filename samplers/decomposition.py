@@ -66,7 +66,7 @@ def decomposition(
     x = torch.stack([gap if latent is None else latent for latent in latents])
     x = x / ideal[:, 2, None, None].to(x.device)
     known = [step for step, latent in enumerate(latents) if latent is not None]
-    w0, wt = (w.cpu() for w in weights(x, end, x[known[0]] if known else gap))
+    w0, wt = torch.stack(weights(x, end, x[known[0]] if known else gap)).cpu()  # in one copy
     ahead, behind = w0 - ideal[:, :1], ideal[:, 1:2] - wt
     return {
         "image_weight": w0,
