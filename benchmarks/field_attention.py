@@ -41,5 +41,5 @@ METHODS = (
     mitigated_attention(2.0),
     guard(0.0, threshold=0.01),
     guard(),
-    guard(4.0),
+    *(guard(repulsion) for repulsion in (4.0, 6.0, 8.0)),
 )
