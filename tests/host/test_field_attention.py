@@ -2,13 +2,12 @@
 
 import pytest
 import torch
-from basin_escape.benchmarks import cache
+from basin_escape.benchmarks import cache, testbeds
 from basin_escape.benchmarks.field_attention import METHODS, guard, mitigated_attention
 from basin_escape.benchmarks.harness import Sampling, evaluate, sample, start_noise
 from basin_escape.benchmarks.methods import PLAIN
-from basin_escape.benchmarks.testbeds import testbed
 
-FEW, BED = Sampling(steps=3), testbed("learned")
+FEW, BED = Sampling(steps=3), testbeds.testbed("learned")
 CAPTION = BED.tuning.memorized[0]
 
 
@@ -40,4 +39,4 @@ def test_a_start_is_the_same_alone_and_among_others():
 @pytest.mark.parametrize("method", [mitigated_attention(1.25), guard()])
 def test_the_closed_form_has_no_such_cells(method):
     with pytest.raises(ValueError, match="has no cross-attention"):
-        evaluate(method, "closed form eps", [testbed("closed form eps").tuning.memorized[0]], 1, FEW)
+        evaluate(method, "closed form eps", [testbeds.testbed("closed form eps").tuning.memorized[0]], 1, FEW)
