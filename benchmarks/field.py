@@ -1,0 +1,69 @@
+"""Other inference-time methods against memorization, with some settings each, as rows of the harness's tables."""
+
+from dataclasses import replace
+
+import torch
+
+from ..samplers.guidance_schedule import GuidanceSchedule
+from ..samplers.host.before_sampling import on_noise
+from ..samplers.host.scale_in_force import schedule_guidance
+from ..samplers.initial_noise import adjust_noise
+from ..samplers.settings import Settings
+from .methods import PLAIN, Method, Setup, guided
+
+
+def scheduled(name: str, schedule: GuidanceSchedule) -> Method:
+    """A guidance scale that changes on the way."""
+
+    def change(setup: Setup) -> Setup:
+        return replace(setup, model=schedule_guidance(setup.model, schedule))
+
+    return Method(name, change, ("schedule", schedule))
+
+
+def adjusted(name: str, rho: float, gamma: float, iterations: int, then: Method = PLAIN) -> Method:
+    """The start noise adjusted batch-wise, and another method from there on."""
+
+    def change(setup: Setup) -> Setup:
+        noise = on_noise(
+            setup.model,
+            setup.positive,
+            setup.negative,
+            setup.sigmas,
+            {"samples": torch.zeros_like(setup.noise)},
+            setup.noise,
+            setup.seeds[0],
+            lambda x, delta: adjust_noise(x, delta, rho, gamma, iterations),
+        )
+        return then.change(replace(setup, noise=noise))
+
+    return Method(name, change, ("adjusted noise", rho, gamma, iterations, then.name, then.settings))
+
+
+def static(t: float) -> Method:
+    """Zero guidance until the timestep t."""
+    settings = Settings("static", "zero guidance", static_percent=1 - t / 1000)
+    return guided(f"zero until t = {t:g}", settings)
+
+
+SCHEDULES = [
+    *(
+        scheduled(shape, GuidanceSchedule(shape))
+        for shape in ("increasing", "decreasing", "rising cosine", "falling cosine", "peak mid", "dip mid")
+    ),
+    scheduled("increasing, at least 2", GuidanceSchedule("increasing", at_least=2.0)),
+    *(
+        scheduled(f"interval from {start:g}", GuidanceSchedule("constant", start_percent=start))
+        for start in (0.19, 0.4)
+    ),
+]
+NOISES = [
+    *(static(t) for t in (900, 800, 700, 600)),
+    *(adjusted(f"batch-wise, zero until t = {t}", 0.39, 0.7, 2, static(t)) for t in (900, 800, 700, 600)),
+    *(
+        adjusted(f"batch-wise {rho:g} x {m}, zero until t = 700", rho, 0.7, m, static(700))
+        for rho, m in ((0.23, 4), (0.8, 2))
+    ),
+    adjusted("batch-wise gamma 2, zero until t = 700", 0.39, 2.0, 2, static(700)),
+]
+FIELD = {"schedules": SCHEDULES, "noises": NOISES}
