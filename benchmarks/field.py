@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import torch
 
+from ..samplers.annealed_conditioning import Annealing
 from ..samplers.guidance_schedule import GuidanceSchedule
 from ..samplers.host.before_sampling import on_noise
+from ..samplers.host.context import change_context
 from ..samplers.host.scale_in_force import schedule_guidance
 from ..samplers.initial_noise import adjust_noise
 from ..samplers.settings import Settings
@@ -46,6 +48,16 @@ def static(t: float) -> Method:
     return guided(f"zero until t = {t:g}", settings)
 
 
+def annealed(name: str, **widgets: float) -> Method:
+    """CADS."""
+
+    def change(setup: Setup) -> Setup:
+        annealing = Annealing(seed=setup.seeds[0], **widgets)
+        return replace(setup, model=change_context(setup.model, annealing, "annealing"))
+
+    return Method(name, change, ("CADS", widgets))
+
+
 SCHEDULES = [
     *(
         scheduled(shape, GuidanceSchedule(shape))
@@ -66,4 +78,11 @@ NOISES = [
     ),
     adjusted("batch-wise gamma 2, zero until t = 700", 0.39, 2.0, 2, static(700)),
 ]
-FIELD = {"schedules": SCHEDULES, "noises": NOISES}
+ANNEALINGS = [
+    annealed("CADS 0.25", strength=0.25),
+    annealed("CADS 0.25, not rescaled", strength=0.25, rescale=0.0),
+    annealed("CADS 1", strength=1.0),
+    annealed("CADS 1, tau 0.4 to 0.9", strength=1.0, tau1=0.4),
+    annealed("CADS 1, tau 0.5 to 0.7", strength=1.0, tau1=0.5, tau2=0.7),
+]
+FIELD = {"schedules": SCHEDULES, "noises": NOISES, "annealings": ANNEALINGS}

@@ -2,6 +2,7 @@
 
 from . import (
     adjust_noise,
+    anneal_conditioning,
     detect,
     estimate,
     guider,
@@ -15,7 +16,7 @@ from . import (
 )
 
 MODULES = (model_patch, guider, ksampler, plot, save_trace, sweep, estimate, detect, testbed)
-MODULES += (schedule_guidance, adjust_noise)
+MODULES += (schedule_guidance, adjust_noise, anneal_conditioning)
 
 NODE_CLASS_MAPPINGS = {key: node for module in MODULES for key, (_, node) in module.NODES.items()}
 NODE_DISPLAY_NAME_MAPPINGS = {key: name for module in MODULES for key, (name, _) in module.NODES.items()}
