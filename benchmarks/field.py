@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import torch
 
+from ..nodes import NODE_CLASS_MAPPINGS as NODES
 from ..samplers.annealed_conditioning import Annealing
 from ..samplers.guidance_schedule import GuidanceSchedule
 from ..samplers.host.before_sampling import on_noise
@@ -58,6 +59,37 @@ def annealed(name: str, **widgets: float) -> Method:
     return Method(name, change, ("CADS", widgets))
 
 
+def perturbed(kind: str, times: int) -> Method:
+    """The prompt with further words, by the first start's seed."""
+
+    def change(setup: Setup) -> Setup:
+        (text,) = NODES["PerturbPrompt"]().perturb(setup.caption, kind, times, setup.seeds[0], setup.clip)
+        return replace(setup, positive=setup.clip.encode_from_tokens_scheduled(setup.clip.tokenize(text)))
+
+    return Method(f"{kind} x {times}", change, ("perturbed prompt",))
+
+
+def noised(strength: float) -> Method:
+    """Gaussian noise on the prompt's embedding, by the first start's seed."""
+
+    def change(setup: Setup) -> Setup:
+        (positive,) = NODES["PerturbConditioning"]().perturb(setup.positive, strength, setup.seeds[0])
+        return replace(setup, positive=positive)
+
+    return Method(f"embedding + {strength:g} n", change, ("noise",))
+
+
+def repadded(mode: str, share: float = 0.7, empty: bool = False) -> Method:
+    """Other padding, of the empty prompt too where asked. The closed form pads nothing: it raises there, by name."""
+
+    def change(setup: Setup) -> Setup:
+        positive, negative = NODES["RepadPrompt"]().encode(setup.clip, setup.caption, mode, share)
+        return replace(setup, positive=positive, negative=negative if empty else setup.negative)
+
+    name = f"{mode} {share:g}" if mode == "mask pads" else mode
+    return Method(f"{name}{', empty prompt too' * empty}", change, ("repadded", share, empty))
+
+
 SCHEDULES = [
     *(
         scheduled(shape, GuidanceSchedule(shape))
@@ -85,4 +117,18 @@ ANNEALINGS = [
     annealed("CADS 1, tau 0.4 to 0.9", strength=1.0, tau1=0.4),
     annealed("CADS 1, tau 0.5 to 0.7", strength=1.0, tau1=0.5, tau2=0.7),
 ]
-FIELD = {"schedules": SCHEDULES, "noises": NOISES, "annealings": ANNEALINGS}
+PROMPTS = [
+    *(perturbed(kind, times) for kind in ("random word", "random number", "repeat word") for times in (1, 4)),
+    *(noised(strength) for strength in (0.1, 0.5)),
+]
+PADDINGS = [
+    *(repadded(mode, empty=empty) for mode in ("repad", "repad, end token off") for empty in (False, True)),
+    *(repadded("mask pads", share) for share in (0.4, 0.7, 1.0)),
+]
+FIELD = {
+    "schedules": SCHEDULES,
+    "noises": NOISES,
+    "annealings": ANNEALINGS,
+    "prompts": PROMPTS,
+    "paddings": PADDINGS,
+}

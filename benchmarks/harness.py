@@ -96,7 +96,8 @@ def sample(
     """
     sigmas = schedule(bed.model, sampling.sampler, sampling.steps, sampling.scheduler)
     with Meter(bed.model) as spent:
-        setup = Setup(bed.model, bed.encode(caption), bed.encode(""), noise, seeds, sigmas, sampling.cfg, stock)
+        prompts = bed.encode(caption), bed.encode("")
+        setup = Setup(bed.model, *prompts, noise, seeds, sigmas, sampling.cfg, stock, clip=bed.clip, caption=caption)
         setup = method.change(setup)
         sampler = sampler_of(sampling.sampler, lambda: noise_on_the_way(setup.noise, setup.sigmas, seeds))
         empty = torch.zeros_like(setup.noise)

@@ -27,6 +27,7 @@ class Setup:
     cfg                 guidance scale
     guider              what makes the guider, from all of this
     trace               that the runs go into, where the method keeps one
+    clip, caption       the text encoder, and what it made `positive` of
     """
 
     model: Any
@@ -38,6 +39,8 @@ class Setup:
     cfg: float
     guider: Callable[["Setup"], Any]
     trace: GuidanceTrace | None = None
+    clip: Any = None
+    caption: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,18 @@ from .prompt_encoder import PromptEncoder, token_ids
 WEIGHTS = Path(__file__).with_name("learned.safetensors")
 
 
+class LearnedCLIP(TestbedCLIP):
+    """Its tokens come as those of ComfyUI's encoders, in blocks: {"words": [[(index, weight), ...], ...]}."""
+
+    def tokenize(self, text: str, return_word_ids: bool = False, **kwargs) -> dict[str, list]:
+        rows = token_ids(super().tokenize(text)).tolist()
+        return {"words": [[(token, 1.0) for token in row] for row in rows]}
+
+    def encode_from_tokens(self, tokens: dict[str, list], return_pooled: bool = False, return_dict: bool = False):
+        ids = torch.tensor([[token for token, *_ in row] for row in tokens["words"]])
+        return super().encode_from_tokens(ids, return_pooled, return_dict)
+
+
 def load_learned(path: Path = WEIGHTS) -> tuple[ModelPatcher, TestbedCLIP]:
     """The network and its text encoder. ValueError if the file is not what training wrote."""
     model = TestbedModel(TestbedConfig(CONFIG), ModelType.V_PREDICTION, unet_model=Network)
@@ -30,12 +42,12 @@ def load_learned(path: Path = WEIGHTS) -> tuple[ModelPatcher, TestbedCLIP]:
         ) from error
 
     @torch.no_grad()
-    def embed(prompt_words: list[str]) -> Tensor:
-        return encoder(token_ids(prompt_words)).flatten(0, 1)[None]
+    def embed(ids: Tensor) -> Tensor:
+        return encoder(ids).flatten(0, 1)[None]
 
     patcher = ModelPatcher(
         model,
         load_device=model_management.get_torch_device(),
         offload_device=model_management.unet_offload_device(),
     )
-    return patcher, TestbedCLIP(embed)
+    return patcher, LearnedCLIP(embed)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -60,14 +61,16 @@ def load_model(pictures: Pictures, variant: str, prior: Callable[[Tensor], Tenso
 class TestbedCLIP:
     """Words to vectors, with the methods that text encode nodes call.
 
-    embed  a prompt's words -> [1, tokens, dim]
+    embed  a prompt's tokens -> [1, tokens, dim]; here its words
     """
 
-    def __init__(self, embed: Callable[[list[str]], Tensor]):
+    def __init__(self, embed: Callable[[Any], Tensor]):
         self.embed = embed
+        vocabulary = {index: f"{word}</w>" for index, word in enumerate(WORDS)}
+        self.tokenizer = SimpleNamespace(words=SimpleNamespace(inv_vocab=vocabulary))  # for nodes that look for words
         self.told: set[str] = set()  # unknown words that have been said
 
-    def tokenize(self, text: str, return_word_ids: bool = False, **kwargs) -> list[str]:
+    def tokenize(self, text: str, return_word_ids: bool = False, **kwargs) -> Any:
         found = words(text)
         unknown = {word for word in found if word not in WORDS} - self.told
         if unknown:
@@ -79,14 +82,14 @@ class TestbedCLIP:
             )
         return found
 
-    def encode_from_tokens(self, tokens: list[str], return_pooled: bool = False, return_dict: bool = False):
+    def encode_from_tokens(self, tokens: Any, return_pooled: bool = False, return_dict: bool = False):
         cond = self.embed(tokens)
         pooled = torch.zeros(1, cond.shape[-1])
         if return_dict:
             return {"cond": cond, "pooled_output": pooled}
         return (cond, pooled) if return_pooled else cond
 
-    def encode_from_tokens_scheduled(self, tokens: list[str], *args, add_dict: dict | None = None, **kwargs):
+    def encode_from_tokens_scheduled(self, tokens: Any, *args, add_dict: dict | None = None, **kwargs):
         cond, pooled = self.encode_from_tokens(tokens, return_pooled=True)
         return [[cond, {"pooled_output": pooled, **(add_dict or {})}]]
 
