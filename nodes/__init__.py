@@ -8,7 +8,9 @@ from . import (
     guider,
     ksampler,
     model_patch,
+    perturb_prompt,
     plot,
+    repad_prompt,
     save_trace,
     schedule_guidance,
     sweep,
@@ -16,7 +18,7 @@ from . import (
 )
 
 MODULES = (model_patch, guider, ksampler, plot, save_trace, sweep, estimate, detect, testbed)
-MODULES += (schedule_guidance, adjust_noise, anneal_conditioning)
+MODULES += (schedule_guidance, adjust_noise, anneal_conditioning, perturb_prompt, repad_prompt)
 
 NODE_CLASS_MAPPINGS = {key: node for module in MODULES for key, (_, node) in module.NODES.items()}
 NODE_DISPLAY_NAME_MAPPINGS = {key: name for module in MODULES for key, (name, _) in module.NODES.items()}
