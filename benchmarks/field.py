@@ -1,6 +1,8 @@
 """Other inference-time methods against memorization, with some settings each, as rows of the harness's tables."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -90,6 +92,23 @@ def repadded(mode: str, share: float = 0.7, empty: bool = False) -> Method:
     return Method(f"{name}{', empty prompt too' * empty}", change, ("repadded", share, empty))
 
 
+def reanchored(name: str, search_below: float, alternatives: Callable[[str], list[str]], **widgets: Any) -> Method:
+    """Led to one of the alternatives of the caption."""
+
+    def build(setup: Setup) -> Any:
+        rule = {"formula": "blend", "plain_below": 0.0234, "full_from": 0.0391, **widgets, "search_below": search_below}
+        prompts = setup.positive, setup.negative, setup.cfg, "\n".join(alternatives(setup.caption))
+        return NODES["ReanchorGuidance"]().get_guider(setup.model, *prompts, clip=setup.clip, **rule)[0]
+
+    return Method(name, lambda setup: replace(setup, guider=build), ("reanchored", search_below, widgets))
+
+
+def without_title(caption: str) -> list[str]:
+    """What a user would write in its place: the caption's object, in either order."""
+    *_, colour, shape = caption.split()
+    return [f"{colour} {shape}", f"{shape} {colour}"]
+
+
 SCHEDULES = [
     *(
         scheduled(shape, GuidanceSchedule(shape))
@@ -125,10 +144,15 @@ PADDINGS = [
     *(repadded(mode, empty=empty) for mode in ("repad", "repad, end token off") for empty in (False, True)),
     *(repadded("mask pads", share) for share in (0.4, 0.7, 1.0)),
 ]
+REANCHORED = [
+    *(reanchored(f"re-anchored, {formula}", 0.01, without_title, formula=formula) for formula in ("blend", "paper")),
+    reanchored("re-anchored, blend from 0.01", 0.01, without_title, plain_below=0.005, full_from=0.01),
+]
 FIELD = {
     "schedules": SCHEDULES,
     "noises": NOISES,
     "annealings": ANNEALINGS,
     "prompts": PROMPTS,
     "paddings": PADDINGS,
+    "reanchored": REANCHORED,
 }

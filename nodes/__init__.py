@@ -10,6 +10,7 @@ from . import (
     model_patch,
     perturb_prompt,
     plot,
+    reanchor,
     repad_prompt,
     save_trace,
     schedule_guidance,
@@ -18,7 +19,7 @@ from . import (
 )
 
 MODULES = (model_patch, guider, ksampler, plot, save_trace, sweep, estimate, detect, testbed)
-MODULES += (schedule_guidance, adjust_noise, anneal_conditioning, perturb_prompt, repad_prompt)
+MODULES += (schedule_guidance, adjust_noise, anneal_conditioning, perturb_prompt, repad_prompt, reanchor)
 
 NODE_CLASS_MAPPINGS = {key: node for module in MODULES for key, (_, node) in module.NODES.items()}
 NODE_DISPLAY_NAME_MAPPINGS = {key: name for module in MODULES for key, (name, _) in module.NODES.items()}
