@@ -6,17 +6,18 @@ class AnnealConditioning:
     @classmethod
     def INPUT_TYPES(cls):
         strength = (
-            "How much noise. The paper advises at most 0.3 for text; both ports use 0.25. 0 is off: exactly as without "
+            "How much noise. At most 0.3 is advised for text; released ports use 0.25. 0 is off: exactly as without "
             "this node."
         )
         rescale = (
-            "How much of the embedding's own mean and spread is given back to it. 1 in the paper's text experiments. "
+            "How much of the embedding's own mean and spread is given back to it. Released ports use 1 and 0. "
             "Lower: more variety, and pictures that fall apart sooner."
         )
         tau1 = (
-            "From here on there is no noise (t/1000; sampling runs from 1 to 0). 0.6 in the paper. Lower: for longer."
+            "From here on there is no noise (t/1000; sampling runs from 1 to 0). Released ports use 0.6. Lower: for "
+            "longer."
         )
-        tau2 = "Down to here there is nothing but noise (t/1000). 0.9 in the paper."
+        tau2 = "Down to here there is nothing but noise (t/1000). Released ports use 0.9."
         seed = "The seed of the noise of the first image of a batch; the second has seed + 1, and so on."
         whole = {"min": 0, "max": 0xFFFFFFFFFFFFFFFF}
         share = {"min": 0.0, "max": 1.0, "step": 0.01}

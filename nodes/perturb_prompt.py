@@ -13,8 +13,8 @@ class PerturbPrompt:
     @classmethod
     def INPUT_TYPES(cls):
         kind = (
-            "What is inserted. random word: of the vocabulary of the text encoder at clip, the strongest of the three "
-            "in the paper. random number: 0 to 99999. repeat word: one of the prompt's own."
+            "What is inserted. random word: of the vocabulary of the text encoder at clip. random number: 0 to 99999. "
+            "repeat word: one of the prompt's own."
         )
         times = "How many words. The paper's code used 2 and 4, later work 1 to 8. 0 leaves the text as it is."
         clip = "The text encoder whose words are inserted. Needed for random word only."
