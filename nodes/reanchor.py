@@ -71,7 +71,8 @@ class ReanchorGuidance:
         if alternative is not None:
             check_conditioning(alternative=alternative)
         conds = [] if alternative is None else [alternative]
-        conds += [clip.encode_from_tokens_scheduled(clip.tokenize(line)) for line in lines]
+        if clip is not None:
+            conds += [clip.encode_from_tokens_scheduled(clip.tokenize(line)) for line in lines]
         if not conds:
             raise ValueError(
                 "alternatives is empty: write another way to say the prompt, one per line, or connect an encoded one "
