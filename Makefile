@@ -79,6 +79,7 @@ test-browser: .venv/installed comfyui
 
 pictures: .venv/installed
 	$(BIN)/python tools/pack.py tools.pictures
+	$(BIN)/python tools/pack.py tools.method_pictures
 
 bench-curve: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.cost.live_curve

@@ -37,14 +37,14 @@ class Settings:
     memorization_threshold: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_choice("transition", self.transition, TRANSITIONS)
-        _check_choice("before_transition", self.before_transition, BEFORE_TRANSITIONS)
-        _check_range("opposite_scale", self.opposite_scale, 0.0, 30.0)
-        _check_range("repulsion", self.repulsion, 0.0, 1.0)
+        check_choice("transition", self.transition, TRANSITIONS)
+        check_choice("before_transition", self.before_transition, BEFORE_TRANSITIONS)
+        check_range("opposite_scale", self.opposite_scale, 0.0, 30.0)
+        check_range("repulsion", self.repulsion, 0.0, 1.0)
         for percent in self.static_percents:
-            _check_range("static_percent", percent, 0.0, 1.0)
-        _check_range("latest_percent", self.latest_percent, 0.0, 1.0)
-        _check_range("memorization_threshold", self.memorization_threshold, 0.0, 1.0)
+            check_range("static_percent", percent, 0.0, 1.0)
+        check_range("latest_percent", self.latest_percent, 0.0, 1.0)
+        check_range("memorization_threshold", self.memorization_threshold, 0.0, 1.0)
         if self.transition in BY_IMAGE and self.latest_percent == 0.0:
             raise ValueError(
                 f"latest_percent is 0 while transition is {self.transition}: CFG would act from the first step on, "
@@ -61,11 +61,13 @@ class Settings:
         return self.transition != OFF
 
 
-def _check_choice(widget: str, value: str, choices: tuple[str, ...]) -> None:
+def check_choice(widget: str, value: str, choices: Sequence[str]) -> None:
+    """Raise ValueError for what is none of the choices."""
     if value not in choices:
         raise ValueError(f"{widget} is {value!r}: choose one of {', '.join(choices)}.")
 
 
-def _check_range(widget: str, value: float, low: float, high: float) -> None:
+def check_range(widget: str, value: float, low: float, high: float) -> None:
+    """Raise ValueError for a number out of its range, or none."""
     if not (math.isfinite(value) and low <= value <= high):
         raise ValueError(f"{widget} is {value}: set it to a number from {low:g} to {high:g}.")

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -66,6 +67,8 @@ class TestbedCLIP:
 
     def __init__(self, embed: Callable[[Any], Tensor]):
         self.embed = embed
+        vocabulary = {index: f"{word}</w>" for index, word in enumerate(WORDS)}
+        self.tokenizer = SimpleNamespace(words=SimpleNamespace(inv_vocab=vocabulary))  # for nodes that look for words
         self.told: set[str] = set()  # unknown words that have been said
 
     def tokenize(self, text: str, return_word_ids: bool = False, **kwargs) -> Any:

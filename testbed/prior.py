@@ -29,8 +29,12 @@ def log_prior(context: Tensor) -> Tensor:
 
 
 def mean_words(context: Tensor) -> tuple[Tensor, ...]:
-    """How much of a prompt each title, colour and shape is: [batch, titles], [batch, colours], [batch, shapes]."""
-    return context.float().mean(dim=1).tensor_split((len(TITLES), len(TITLES) + len(COLOURS)), dim=1)
+    """How much of a prompt each title, colour and shape is: [batch, titles], [batch, colours], [batch, shapes].
+
+    Where a node put noise on the embedding, less than nothing of a word counts as nothing.
+    """
+    shares = context.float().mean(dim=1).clamp_min(0)
+    return shares.tensor_split((len(TITLES), len(TITLES) + len(COLOURS)), dim=1)
 
 
 def one_of(odds: Tensor) -> Tensor:

@@ -52,6 +52,23 @@ SOCKETS = {
         + ["sampler_name", "scheduler", "cfg", "ordinary_prompts", "clip"],
         ["memorized", "score", "report", "threshold"],
     ),
+    "ScheduleGuidance": (
+        ["model", "schedule", "at_least", "start_percent", "end_percent", "outside"],
+        ["model", "plot"],
+    ),
+    "AdjustInitialNoiseBatchwise": (
+        ["model", "positive", "negative", "noise", "sigmas", "rho", "gamma", "iterations"],
+        ["noise"],
+    ),
+    "AnnealConditioning": (["model", "strength", "rescale", "tau1", "tau2", "noise_seed"], ["model"]),
+    "PerturbPrompt": (["text", "kind", "times", "seed", "clip"], ["text"]),
+    "PerturbConditioning": (["conditioning", "strength", "seed"], ["conditioning"]),
+    "RepadPrompt": (["clip", "text", "mode", "share"], ["positive", "empty"]),
+    "ReanchorGuidance": (
+        ["model", "positive", "negative", "cfg", "alternatives", "formula", "search_below", "plain_below", "full_from"]
+        + ["clip", "alternative"],
+        ["guider"],
+    ),
     "LoadMemorizationTestbed": (["variant"], ["model", "clip", "vae", "memorized", "prompts"]),
 }
 
