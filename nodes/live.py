@@ -15,6 +15,7 @@ from ..samplers.trace import RunTrace, finite_or_none
 from ..samplers.words import describe
 
 EVENT = "basin_escape.curve"
+MARK = "basin_escape_mark"  # as in web/js/page.js
 SECONDS_BETWEEN_MESSAGES = 0.05
 # A page that was opened in the middle of a run gets all of it with the next whole message. A long run takes long to be
 # told: at most a twentieth of the time goes into it.
@@ -37,7 +38,7 @@ class LiveCurve:
 
     def __init__(self, node_id: str, server: Any):
         self.node_id, self.server = node_id, server
-        self.current, self.run_id, self.told = None, "", 0
+        self.current, self.run_id, self.told, self.origin = None, "", 0, {}
         self.last, self.next_whole = -math.inf, -math.inf
 
     def due(self) -> bool:
@@ -49,6 +50,7 @@ class LiveCurve:
     def __call__(self, run: RunTrace, ended: bool) -> None:
         if run is not self.current:
             self.current, self.run_id, self.told = run, uuid.uuid4().hex, 0
+            self.origin = origin(self.server)
         if self._heard() and (ended or run.steps > self.told):
             self._tell(run, ended)
         self.last = time.monotonic()
@@ -59,7 +61,7 @@ class LiveCurve:
         started = time.monotonic()
         whole = ended or started >= self.next_whole
         data = {
-            "prompt_id": getattr(self.server, "last_prompt_id", None),
+            **self.origin,
             "run": self.run_id,
             "node": self.node_id,
             **message(run, 0 if whole else self.told, ended),
@@ -72,11 +74,24 @@ class LiveCurve:
             self.next_whole = now + pause
 
 
+def origin(server: Any) -> dict[str, str | None]:
+    """Where the prompt that is running comes from: prompt_id, workflow (its id), and mark, what the page wrote into the
+    workflow's `extra` to tell its tabs apart; None for what a prompt does not say.
+
+    Asked of the server and not of the node, which may be a cached one of an earlier prompt.
+    """
+    prompt_id = getattr(server, "last_prompt_id", None)
+    running = {item[1]: item[3] for item in list(server.prompt_queue.currently_running.values())}
+    workflow = (running.get(prompt_id, {}).get("extra_pnginfo") or {}).get("workflow") or {}
+    mark = (workflow.get("extra") or {}).get(MARK)
+    return {"prompt_id": prompt_id, "workflow": workflow.get("id"), "mark": mark}
+
+
 def message(run: RunTrace, first: int, ended: bool) -> dict[str, Any]:
     """The observations of a run from the one numbered `first` on, and its decisions so far; no NaN.
 
     timesteps [steps] on the scale from 1000 to 0; series by name, [steps][batch], None where a pass was skipped;
-    threshold of the gate in RMS, None where there is none; status {"kind", "text"}: what the run says of itself.
+    threshold of the gate in RMS, None where there is none; status {"kind", "sentences"}: what the run says of itself.
     """
     settings, status, interrupted = run.settings, run.status, run.facts.interrupted
     timesteps = run.quantity("timestep")[first:, 0].tolist() if run.steps else []
@@ -90,7 +105,7 @@ def message(run: RunTrace, first: int, ended: bool) -> dict[str, Any]:
         "reasons": run.reasons,
         "gated": run.gated.tolist(),
         "words": describe(run, ended) if run.steps and not interrupted else "",
-        "status": {"kind": status.kind, "text": status.text},
+        "status": {"kind": status.kind, "sentences": status.sentences},
         "ended": ended,
         "interrupted": interrupted,
     }

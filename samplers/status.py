@@ -1,8 +1,8 @@
-"""What a node says of its run: one line that never claims protection where there is none."""
+"""What a node says of its run: a sentence or more that never claim protection where there is none."""
 
 from dataclasses import dataclass
 
-from .settings import BY_IMAGE, OFF, ORTHOGONAL, ZERO, Settings
+from .settings import BEFORE_TRANSITIONS, BY_IMAGE, OFF, ORTHOGONAL, ZERO, Settings
 
 
 @dataclass
@@ -31,70 +31,92 @@ class Facts:
 
 @dataclass(frozen=True)
 class Status:
-    """kind: off, protecting, not memorized, no effect, warning or interrupted; text: a sentence or two."""
+    """kind: off, protecting, not memorized, no effect, warning or interrupted; sentences: one or more, each of PHRASES."""
 
     kind: str
-    text: str
+    sentences: tuple[str, ...]
 
+    @property
+    def text(self) -> str:
+        return " ".join(self.sentences)
+
+
+INTERRUPTED = "interrupted"
+NO_EFFECT = "no effect"
+WARNING = "warning"
 
 WITHOUT_GUIDANCE = (
     "one of the two predictions is missing (cfg 1, BasicGuider, or a prompt that is limited to other timesteps), so "
     "there is no guidance to switch and none to record."
 )
-INTERRUPTED = "interrupted"
-NO_EFFECT = "no effect"
-WARNING = "warning"
+BROKEN_OFF = "interrupted: there is no picture of this run."
+PLAIN, UNGUIDED = "off: plain CFG.", f"off: {WITHOUT_GUIDANCE}"
+PROTECTING = "protecting: {}."
+ALL_GATED, SOME_GATED = "not memorized: plain CFG.", "{} of {} not memorized: plain CFG."
+NO_CALLS = "no effect: nothing was sampled (denoise 0), or this guider runs no CFG hooks: use Basin Escape Guider."
+NO_GUIDANCE = f"no effect: {WITHOUT_GUIDANCE}"
+NO_STEP = "no effect: no step is left before the transition (denoise is low, or the transition early)."
+NOISE = (
+    "this sampler adds noise, under which {} lets copies through: take orthogonal guidance with transition never, or "
+    "another sampler."
+)
+CFG_1 = "cfg is 1: twice the model calls. Set transition to off for models made for cfg 1 (turbo, LCM)."
+SOME_UNGUIDED = f"in {{}} of {{}} model calls {WITHOUT_GUIDANCE}"
+ANOTHER = "another Basin Escape patch acts on this model: remove one of the two."
+CACHED = "a step cache answered {} of {} model calls, which decide nothing: the transition comes later."
+CORRECTIONS = "other nodes' corrections after CFG act from the transition on only."
+# What a node may say of its run, a {} for every number: its page translates these.
+PHRASES = (
+    *(PROTECTING.format(choice) for choice in BEFORE_TRANSITIONS),
+    *(NOISE.format(choice) for choice in BY_IMAGE),
+    *(BROKEN_OFF, PLAIN, UNGUIDED, ALL_GATED, SOME_GATED, NO_CALLS, NO_GUIDANCE, NO_STEP),
+    *(CFG_1, SOME_UNGUIDED, ANOTHER, CACHED, CORRECTIONS),
+)
 
 
 def status(settings: Settings, facts: Facts, gated: int, images: int, from_the_start: int) -> Status:
-    """The line of a run that is going on or over.
+    """What is to be said of a run that is going on or over.
 
     gated, images: how many images are not memorized, and how many there are; from_the_start: on how many of the others
     CFG acts from the first observation on.
     """
     if facts.interrupted:
-        return Status(INTERRUPTED, "interrupted: there is no picture of this run.")
+        return Status(INTERRUPTED, (BROKEN_OFF,))
     unguided = facts.model_calls == facts.without_guidance > 0
     if settings.transition == OFF:
-        return Status(OFF, f"off: {WITHOUT_GUIDANCE}" if unguided else "off: plain CFG.")
-    none = _no_effect(settings, facts, images - gated, from_the_start)
+        return Status(OFF, (UNGUIDED if unguided else PLAIN,))
+    none = _no_effect(facts, images - gated, from_the_start)
     if none:
-        return Status(NO_EFFECT, f"no effect: {none}")
+        return Status(NO_EFFECT, (none,))
     if images and gated == images:
-        return Status("not memorized", "not memorized: plain CFG.")
+        return Status("not memorized", (ALL_GATED,))
     warnings = _warnings(settings, facts)
     if warnings:
-        return Status(WARNING, " ".join(warnings))
-    some = f", {gated} of {images} not memorized: plain CFG" if gated else ""
-    return Status("protecting", f"protecting: {settings.before_transition}{some}.")
+        return Status(WARNING, tuple(warnings))
+    some = (SOME_GATED.format(gated, images),) if gated else ()
+    return Status("protecting", (PROTECTING.format(settings.before_transition), *some))
 
 
-def _no_effect(settings: Settings, facts: Facts, mitigated: int, from_the_start: int) -> str:
+def _no_effect(facts: Facts, mitigated: int, from_the_start: int) -> str:
     if not facts.model_calls:
-        return "nothing was sampled (denoise 0), or this guider runs no CFG hooks: use Basin Escape Guider."
+        return NO_CALLS
     if facts.without_guidance == facts.model_calls:
-        return WITHOUT_GUIDANCE
-    if mitigated and from_the_start == mitigated:
-        return "no step is left before the transition (denoise is low, or the transition early)."
-    return ""
+        return NO_GUIDANCE
+    return NO_STEP if mitigated and from_the_start == mitigated else ""
 
 
 def _warnings(settings: Settings, facts: Facts) -> list[str]:
     found = []
     if facts.sampler_adds_noise and settings.transition in BY_IMAGE and settings.before_transition != ORTHOGONAL:
-        found.append(
-            f"this sampler adds noise, under which {settings.transition} lets copies through: take orthogonal guidance "
-            "with transition never, or another sampler."
-        )
+        found.append(NOISE.format(settings.transition))
     if facts.cfg_1:
-        found.append("cfg is 1: twice the model calls. Set transition to off for models made for cfg 1 (turbo, LCM).")
+        found.append(CFG_1)
     if facts.without_guidance:
-        found.append(f"in {facts.without_guidance} of {facts.model_calls} model calls {WITHOUT_GUIDANCE}")
+        found.append(SOME_UNGUIDED.format(facts.without_guidance, facts.model_calls))
     if facts.another:
-        found.append("another Basin Escape patch acts on this model: remove one of the two.")
+        found.append(ANOTHER)
     if facts.from_cache:
-        share = f"{facts.from_cache} of {facts.model_calls}"
-        found.append(f"a step cache answered {share} model calls, which decide nothing: the transition comes later.")
+        found.append(CACHED.format(facts.from_cache, facts.model_calls))
     if facts.other_corrections and settings.before_transition == ZERO:
-        found.append("other nodes' corrections after CFG act from the transition on only.")
+        found.append(CORRECTIONS)
     return found

@@ -1,6 +1,6 @@
 """`make locales`: write locales/en/, the English texts under the keys by which ComfyUI's page looks up translations.
 
-Nothing is kept twice by hand: the texts are those of nodes/, of web/js/ and of samplers/words.py. Every language has
+Nothing is kept twice by hand: the texts are those of nodes/, of web/js/ and of samplers/words.py and status.py. Every language has
 the same keys. Prints the keys of what is new or has changed: those are to be translated.
 """
 
@@ -9,7 +9,7 @@ import re
 
 from ..nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from ..nodes.transition_widgets import TRANSITION_WIDGETS
-from ..samplers.words import PHRASES
+from ..samplers import status, words
 from .pack import ROOT
 
 LOCALES = ROOT / "locales"
@@ -17,6 +17,8 @@ LOCALES = ROOT / "locales"
 ENTRY = re.compile(r"\{\s*id: ([\w.\"]+),(.*?)\}", re.DOTALL)
 # What the page's extension translates itself.
 SAID = re.compile(r"\bsay\(\"(.*?)\"\)")
+# What stands for a number, or is one, in what the extension is told: it looks a text up by its words (web/js/words.js).
+NUMBER = re.compile(r"\{\}|\d+(?:\.\d+)?")
 CONSTANT = re.compile(r"^(?:export )?const (\w+) = \"(.*)\";$", re.MULTILINE)
 
 
@@ -49,7 +51,7 @@ def english() -> dict[str, dict]:
             "nodeCategories": itself(part for node in nodes.values() for part in node.CATEGORY.split("/")),
             "menuLabels": itself(texts["label"] for texts in commands.values()),
             "settingsCategories": itself(categories),
-            "basinEscape": itself(own_texts()),
+            "basinEscape": {text.replace(".", ""): text for text in own_texts()},  # a dot parts the keys of a path
         },
     }
 
@@ -79,7 +81,8 @@ def own_texts() -> list[str]:
     """What the extension says, and what it is told: with a # for every number."""
     said = [text for path in sorted((ROOT / "web" / "js").rglob("*.js")) for text in SAID.findall(path.read_text())]
     cases = [case["says"] for _, options in TRANSITION_WIDGETS.values() for case in options.get("typed", ())]
-    return [*dict.fromkeys([*said, *cases, *(phrase.replace("{}", "#") for phrase in PHRASES)])]
+    phrases = [NUMBER.sub("#", phrase) for phrase in (*words.PHRASES, *status.PHRASES)]
+    return [*dict.fromkeys([*said, *cases, *phrases])]
 
 
 def page_texts() -> tuple[dict[str, dict], dict[str, dict], list[str]]:

@@ -69,7 +69,9 @@ test("a run whose prompt was interrupted goes on no more", () => {
   const state = receive(EMPTY, message({ words: "still held back" }));
   assert.equal(interrupt(state, "another"), state);
   const over = interrupt(state, "p");
-  assert.deepEqual(sentences(over.run), [{ kind: "interrupted", text: "interrupted" }]);
+  assert.deepEqual(sentences(over.run), [
+    { kind: "interrupted", text: "interrupted: there is no picture of this run." },
+  ]);
   assert.equal(over.run.interrupted && over.run.ended, true);
   const ended = receive(EMPTY, message({ ended: true }));
   assert.equal(interrupt(ended, "p"), ended);
@@ -83,18 +85,18 @@ test("a state that was handed in is not changed", () => {
 });
 
 test("the status comes before the words", () => {
-  const status = { kind: "protecting", text: "protecting" };
-  assert.deepEqual(sentences(run({ status })).map(({ text }) => text), ["protecting", "CFG began at step 2, t = 600"]);
+  const status = { kind: "protecting", sentences: ["protecting: x.", "2 of 4 not memorized: plain CFG."] };
+  assert.deepEqual(sentences(run({ status })).map(({ text }) => text), [...status.sentences, "CFG began at step 2, t = 600"]);
 });
 
 test("words that the status has said are not said again", () => {
-  const status = { kind: "off", text: "off: plain CFG." };
-  assert.deepEqual(sentences(run({ status, words: "plain CFG" })), [status]);
+  const status = { kind: "off", sentences: ["off: plain CFG."] };
+  assert.deepEqual(sentences(run({ status, words: "plain CFG" })), [{ kind: "off", text: "off: plain CFG." }]);
 });
 
 test("a run without an observation has a status, and is not compared with", () => {
   const nothing = { timesteps: [], norms: [], transition_step: [], reasons: [], gated: [], words: "", ended: true };
-  const state = receive(EMPTY, message({ ...nothing, status: { kind: "no effect", text: "no effect: denoise 0." } }));
+  const state = receive(EMPTY, message({ ...nothing, status: { kind: "no effect", sentences: ["no effect: denoise 0."] } }));
   assert.equal(sentences(state.run)[0].kind, "no effect");
   assert.equal(receive(state, message({ run: "s" })).previous, null);
   drawn(state, 100);

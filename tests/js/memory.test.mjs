@@ -19,7 +19,7 @@ function storage(room = Infinity) {
 }
 
 const message = (change) => ({
-  prompt_id: "p", run: "r", node: "7", first: 0, timesteps: [1000], series: { guidance_norm: [[3]] }, threshold: null,
+  prompt_id: "p", mark: "p", workflow: null, run: "r", node: "7", first: 0, timesteps: [1000], series: { guidance_norm: [[3]] }, threshold: null,
   mitigates: true, transition_step: [-1], reasons: [null], gated: [false], words: "", status: null, ended: false,
   interrupted: false, ...change,
 });
@@ -33,15 +33,21 @@ test("a curve belongs to the workflow that its prompt came from", () => {
   assert.equal(memory.state("one", "8"), EMPTY);
 });
 
-test("a message may come before the answer to its prompt", () => {
+test("a prompt without a mark of this page belongs to the open workflow of its id, or to none", () => {
   const memory = new Memory(storage());
-  memory.receive(message());
-  memory.receive(message({ first: 1 }));
-  memory.receive(message({ prompt_id: "foreign", run: "f" }));
-  assert.equal(memory.states.size, 0);
-  memory.queued("p", "one");
-  assert.equal(memory.state("one", "7").run.timesteps.length, 1);
+  const open = (id) => ({ graph: "one" })[id];
+  memory.receive(message({ mark: null, workflow: "graph" }), open);
+  memory.receive(message({ mark: "of another page", workflow: "elsewhere", node: "8" }), open);
+  memory.receive(message({ mark: null, workflow: "graph", node: "9" }));
+  assert.equal(memory.state("one", "7").run.id, "r");
   assert.equal(memory.states.size, 1);
+});
+
+test("the mark comes before the workflow's id, which two tabs may share", () => {
+  const memory = new Memory(storage());
+  memory.queued("p", "one");
+  memory.receive(message({ workflow: "graph" }), () => "two");
+  assert.deepEqual([memory.state("one", "7").run?.id, memory.state("two", "7")], ["r", EMPTY]);
 });
 
 test("a reload keeps what has ended, and whose a running prompt is", () => {
@@ -52,7 +58,7 @@ test("a reload keeps what has ended, and whose a running prompt is", () => {
   memory.queued("q", "two");
   const again = new Memory(kept);
   assert.equal(again.state("one", "7").run.id, "r");
-  again.receive(message({ prompt_id: "q", run: "s" }));
+  again.receive(message({ mark: "q", run: "s" }));
   assert.equal(again.state("two", "7").run.id, "s");
 });
 
@@ -85,7 +91,7 @@ test("the oldest leave, and a full storage harms nobody", () => {
   const memory = new Memory(storage(1000));
   for (let k = 0; k < 100; k++) {
     memory.queued(`p${k}`, `w${k}`);
-    memory.receive(message({ prompt_id: `p${k}`, ended: true }));
+    memory.receive(message({ mark: `p${k}`, ended: true }));
   }
   assert.equal(memory.state("w99", "7").run.id, "r");
   assert.equal(memory.state("w0", "7"), EMPTY);

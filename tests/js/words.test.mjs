@@ -12,3 +12,9 @@ test("numbers stay, words are translated, and what has no translation is left as
   speak({}, () => "fr");
   assert.equal(say("held back"), "held back");
 });
+
+test("sentences are looked up without their dots, numbers that belong to them among the others", () => {
+  const key = "in # of # calls cfg # Set it to off";
+  speak({ de: { [key]: "bei # von # ist cfg #. Ausschalten." } }, () => "de");
+  assert.equal(say("in 3 of 50 calls cfg 1.5. Set it to off."), "bei 3 von 50 ist cfg 1.5. Ausschalten.");
+});

@@ -31,6 +31,7 @@ def heard(monkeypatch):
     sent = []
     send = lambda event, data, client: sent.append(data)  # noqa: E731
     server = SimpleNamespace(client_id="page", sockets={"page": None}, last_prompt_id="prompt", send_sync=send)
+    server.prompt_queue = SimpleNamespace(currently_running={})
     return server, sent, clock
 
 
@@ -76,3 +77,28 @@ def test_a_run_without_an_observation_has_a_status(heard):
     LiveCurve("7", server)(empty, True)
     (data,) = sent
     assert data["timesteps"] == [] and data["series"] == {} and data["status"]["kind"] == "no effect"
+
+
+def run_from(server, extra_data):
+    server.prompt_queue.currently_running = {3: (0, "prompt", {}, extra_data, []), 4: (1, "other", {}, {}, [])}
+    LiveCurve("7", server)(run_of(3), True)
+
+
+def test_a_message_says_which_prompt_of_which_workflow_it_belongs_to(heard):
+    server, sent, _ = heard
+    run_from(server, {"extra_pnginfo": {"workflow": {"id": "graph", "extra": {live.MARK: "tab"}}}})
+    assert [sent[-1][key] for key in ("prompt_id", "workflow", "mark")] == ["prompt", "graph", "tab"]
+    for extra_data in ({}, {"extra_pnginfo": None}, {"extra_pnginfo": {"workflow": {}}}):  # queued by an API
+        run_from(server, extra_data)
+        assert [sent[-1][key] for key in ("prompt_id", "workflow", "mark")] == ["prompt", None, None]
+
+
+def test_a_cached_node_tells_of_the_prompt_that_is_running(heard):
+    server, sent, _ = heard
+    curve = LiveCurve("7", server)
+    for prompt in ("first", "second"):
+        server.last_prompt_id = prompt
+        workflow = {"id": "graph", "extra": {live.MARK: f"mark of {prompt}"}}
+        server.prompt_queue.currently_running = {0: (0, prompt, {}, {"extra_pnginfo": {"workflow": workflow}}, [])}
+        curve(run_of(3), True)
+        assert (sent[-1]["prompt_id"], sent[-1]["mark"]) == (prompt, f"mark of {prompt}")

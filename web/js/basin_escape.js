@@ -4,7 +4,7 @@ import { queueBoth, toggle } from "./commands.js";
 import { Memory } from "./curve/memory.js";
 import { learn } from "./definitions.js";
 import { CURVE_HEIGHT, LIVE_CURVE, adopt, fitCurves, forgetNotes, update } from "./nodes.js";
-import { accepted, api, app, definitions, labels, renamed, switches, workflowName } from "./page.js";
+import { api, app, definitions, nameOf, renamed, setMark, switches, workflowName } from "./page.js";
 import { say, speak } from "./words.js";
 
 /** So often the page looks at its nodes: what feeds a widget, a zoom and a tab tell nobody of their change. */
@@ -19,23 +19,26 @@ function look() {
   sync();
 }
 
-/** Know which workflow a prompt came from. */
-function noteQueued() {
-  const { queuePrompt } = api;
-  api.queuePrompt = async function (number, prompt) {
-    const workflow = workflowName();
-    const answer = await queuePrompt.apply(this, arguments);
-    if (answer?.prompt_id) {
-      memory.queued(answer.prompt_id, workflow, labels.get(prompt));
-      accepted.add(prompt);
-    }
-    return answer;
-  };
+/** Know which workflow the next prompt comes from. Returns the mark that the prompt is to carry. */
+function announce(label) {
+  const mark = crypto.randomUUID?.() ?? `${Date.now()} ${Math.random()}`; // over plain http there is no crypto
+  memory.queued(mark, workflowName(), label);
+  return mark;
 }
+
+/** The page calls these of every widget before it makes a prompt of the graph, and after the server took it. */
+const queueing = {
+  beforeQueued(node) {
+    if (switches()[0]?.node === node) setMark(announce());
+  },
+  afterQueued: () => setMark(null),
+};
+
+const both = () => queueBoth(announce);
 
 function listen() {
   api.addEventListener("basin_escape.curve", ({ detail }) => {
-    memory.receive(detail);
+    memory.receive(detail, nameOf);
     sync();
   });
   api.addEventListener("execution_start", forgetNotes);
@@ -54,7 +57,7 @@ function addMenu(nodeType) {
     const result = getExtraMenuOptions?.apply(this, arguments);
     const mine = () => switches().filter(({ node }) => node === this).slice(0, 1);
     options.push({ content: say("Basin Escape: toggle mitigation"), callback: () => toggle(mine()) });
-    options.push({ content: say("Basin Escape: queue with and without"), callback: queueBoth });
+    options.push({ content: say("Basin Escape: queue with and without"), callback: both });
     return result;
   };
 }
@@ -71,7 +74,7 @@ app.registerExtension({
   name: "BasinEscape",
   commands: [
     { id: "BasinEscape.ToggleMitigation", label: "Basin Escape: toggle mitigation", function: () => toggle() },
-    { id: "BasinEscape.QueueBoth", label: "Basin Escape: queue with and without", function: queueBoth },
+    { id: "BasinEscape.QueueBoth", label: "Basin Escape: queue with and without", function: both },
   ],
   settings: [
     {
@@ -107,12 +110,11 @@ app.registerExtension({
     if (learned.off !== undefined) addMenu(nodeType);
   },
   async setup() {
-    noteQueued();
     listen();
     setInterval(look, MILLISECONDS);
     await learnLanguages();
   },
   nodeCreated(node) {
-    adopt(node, sync);
+    adopt(node, sync, queueing);
   },
 });

@@ -1,7 +1,7 @@
 /** What the commands, the badge and the menu do. */
 
 import { source } from "./graph.js";
-import { accepted, app, everyNode, labels, serialize, switches, tell } from "./page.js";
+import { api, app, marked, serialize, switches, tell } from "./page.js";
 import { KEPT, labelled, switched, valueInPrompt, without } from "./switch.js";
 import { say } from "./words.js";
 
@@ -41,9 +41,9 @@ export const title = (node) => node?.getTitle?.() ?? node?.title ?? "";
 
 /**
  * Queue the prompt as it is and, before it, with mitigation off: one prompt, so that seeds and everything else that is
- * decided while queueing are the same. The graph stays as it is.
+ * decided while queueing are the same. The graph stays as it is. announce: gives the mark of a prompt with a label.
  */
-export async function queueBoth() {
+export async function queueBoth(announce) {
   const prompt = await app.graphToPrompt();
   const nodes = switches().filter(({ id }) => prompt.output[id]);
   const on = nodes.filter(({ id, definition }) => valueInPrompt(prompt.output, id, "transition") !== definition.off);
@@ -53,44 +53,22 @@ export async function queueBoth() {
   }
   const off = on.map(({ id, definition }) => ({ id, off: definition.off }));
   const workflow = workflowWithout(on);
-  if (!(await submit({ ...prompt, output: without(prompt.output, off), workflow }, "without"))) return;
-  if (!(await submit(prompt, "with"))) return;
+  if (!(await submit({ ...prompt, output: without(prompt.output, off), workflow }, "without", announce))) return;
+  if (!(await submit(prompt, "with", announce))) return;
   tell("info", say("queued without and with mitigation: saved files end in _without and _with"));
 }
 
-/** Queue this prompt as the page queues its own. Returns whether the server took it. */
-async function submit(prompt, label) {
-  const prepared = { ...prompt, output: labelled(prompt.output, label) };
-  labels.set(prepared, label);
-  const releaseSeeds = holdSeeds();
-  const release = replace(app, "graphToPrompt", async () => prepared);
+/** Queue this prompt under a label. Returns whether the server took it. */
+async function submit({ output, workflow }, label, announce) {
+  const prompt = { output: labelled(output, label), workflow: marked(workflow, announce(label)) };
+  const previewMethod = app.extensionManager.setting.get("Comfy.Execution.PreviewMethod");
   try {
-    await app.queuePrompt(0, 1);
-  } finally {
-    release();
-    releaseSeeds();
+    await api.queuePrompt(0, prompt, { previewMethod });
+    return true;
+  } catch (error) {
+    tell("error", `${say("not queued")}: ${error.message}`);
+    return false;
   }
-  return accepted.has(prepared);
-}
-
-/** Give an object another method. Returns what takes it away again. */
-function replace(owner, name, method) {
-  const own = Object.hasOwn(owner, name) && owner[name];
-  owner[name] = method;
-  return () => {
-    if (own) owner[name] = own;
-    else delete owner[name];
-  };
-}
-
-/** Queueing changes no seed until what is returned is called. */
-function holdSeeds() {
-  const controls = everyNode()
-    .flatMap(({ node }) => node.widgets ?? [])
-    .filter(({ name }) => name === "control_after_generate");
-  const kept = controls.map((control) => control.value);
-  for (const control of controls) control.value = "fixed";
-  return () => controls.forEach((control, k) => (control.value = kept[k]));
 }
 
 /** The workflow that the pictures without mitigation are to carry. */

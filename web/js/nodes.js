@@ -33,8 +33,8 @@ export function fitCurves(changed) {
   app.canvas.setDirty(true, true);
 }
 
-/** Take up a new node. sync: is called whenever it changes. */
-export function adopt(node, sync) {
+/** Take up a new node. sync: is called whenever it changes; queueing: { beforeQueued, afterQueued }, of the node. */
+export function adopt(node, sync, queueing) {
   const definition = definitions.get(node.comfyClass);
   if (!definition) return;
   for (const changing of node.widgets ?? []) {
@@ -48,7 +48,10 @@ export function adopt(node, sync) {
   after(node, "onConfigure", sync); // loaded, pasted, cloned
   if (definition.off !== undefined) {
     const mine = () => switches().filter((entry) => entry.node === node).slice(0, 1);
-    curves.set(node, new Curve(node, curveSettings(), () => toggle(mine())));
+    const curve = new Curve(node, curveSettings(), () => toggle(mine()));
+    curve.widget.beforeQueued = () => queueing.beforeQueued(node);
+    curve.widget.afterQueued = () => queueing.afterQueued(node);
+    curves.set(node, curve);
   }
   arrange({ node, definition, owners: [] });
   fitHeight(node);

@@ -16,9 +16,24 @@ const activeWorkflow = () => app.extensionManager?.workflow?.activeWorkflow;
 /** Tells a workflow from every other: two tabs may hold the same graph, and a closed tab leaves its name. */
 export const workflowName = (path = activeWorkflow()?.path) => `${path ?? ""} ${rootGraph()?.id ?? ""}`;
 
-/** Prompts that were given a label, and those that the server took. */
-export const labels = new WeakMap();
-export const accepted = new WeakSet();
+/** Where a graph that is queued says which tab it comes from: ComfyUI sends its `extra` along, see nodes/live.py. */
+const MARK = "basin_escape_mark";
+
+export const marked = (workflow, mark) => ({ ...workflow, extra: { ...workflow.extra, [MARK]: mark } });
+
+/** Let the graph carry a mark, or none. */
+export function setMark(mark) {
+  const { extra } = rootGraph();
+  if (mark) extra[MARK] = mark;
+  else delete extra[MARK];
+}
+
+/** The name of an open workflow by its id, that in sight first; undefined where it is not open. */
+export function nameOf(id) {
+  const { activeWorkflow: active, openWorkflows: open } = app.extensionManager.workflow;
+  const found = [active, ...open].find((workflow) => id && workflow?.activeState?.id === id);
+  return found && `${found.path} ${id}`;
+}
 
 let last = {};
 

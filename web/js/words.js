@@ -5,7 +5,10 @@ const NUMBER = /\d+(?:\.\d+)?/g;
 let tables = {};
 let language = () => "en";
 
-/** texts: by language, the translation by the English text, in which every number is a #; current: tells the language. */
+/**
+ * texts: by language, the translation by the English text, in which every number is a # and no dot is left; current:
+ * tells the language.
+ */
 export function speak(texts, current) {
   [tables, language] = [texts, current];
 }
@@ -13,7 +16,7 @@ export function speak(texts, current) {
 /** A text in the language of the page; its numbers stay. */
 export function say(text) {
   const numbers = text.match(NUMBER) ?? [];
-  const translation = tables[language()]?.[text.replace(NUMBER, "#")];
+  const translation = tables[language()]?.[text.replace(NUMBER, "#").replaceAll(".", "")];
   return translation ? translation.replaceAll("#", () => numbers.shift()) : text;
 }
 

@@ -17,8 +17,7 @@ export class Memory {
     this.storage = storage;
     const saved = JSON.parse(storage.getItem(KEY) ?? "null");
     this.states = new Map(saved?.states); // by workflow and node
-    this.prompts = new Map(saved?.prompts); // { workflow, label } by prompt id
-    this.early = new Map(); // the whole message, by prompt and node, of what is not known yet
+    this.prompts = new Map(saved?.prompts); // { workflow, label } by the mark that a prompt carries
   }
 
   key(workflow, node) {
@@ -29,15 +28,10 @@ export class Memory {
     return this.states.get(this.key(workflow, node)) ?? EMPTY;
   }
 
-  /** A prompt has been queued from a workflow. */
-  queued(prompt, workflow, label) {
-    this.prompts.set(prompt, { workflow, label });
+  /** A prompt with this mark is about to be queued from a workflow. */
+  queued(mark, workflow, label) {
+    this.prompts.set(mark, { workflow, label });
     shorten(this.prompts, PROMPTS_KEPT);
-    for (const [key, message] of [...this.early]) {
-      if (message.prompt_id !== prompt) continue;
-      this.early.delete(key);
-      this.receive(message);
-    }
     this.save();
   }
 
@@ -54,15 +48,14 @@ export class Memory {
     this.save();
   }
 
-  /** Take in a message of the server: it belongs to the workflow that its prompt came from. */
-  receive(message) {
-    const from = this.prompts.get(message.prompt_id);
-    if (!from) {
-      if (message.first === 0) this.early.set(this.key(message.prompt_id, message.node), message);
-      shorten(this.early, PROMPTS_KEPT);
-      return;
-    }
-    this.put(this.key(from.workflow, message.node), (state) => receive(state, message, from.label));
+  /**
+   * Take in a message of the server: it belongs to the workflow that its prompt came from. find: tells of a workflow's id
+   * which workflow that is, or undefined; for prompts that carry no mark of this page.
+   */
+  receive(message, find = () => undefined) {
+    const { workflow, label } = this.prompts.get(message.mark) ?? { workflow: find(message.workflow) };
+    if (!workflow) return;
+    this.put(this.key(workflow, message.node), (state) => receive(state, message, label));
     if (message.ended) this.save();
   }
 

@@ -1,7 +1,5 @@
 /** What a node shows of its runs, from the messages of the server. Nothing here touches the page. */
 
-import { say } from "../words.js";
-
 /** Before anything was sampled. */
 export const EMPTY = { run: null, previous: null };
 
@@ -41,7 +39,7 @@ export function receive(state, message, label) {
 /** The state after its prompt was interrupted: what was going on goes on no more. */
 export function interrupt(state, prompt) {
   if (state.run?.prompt !== prompt || state.run.ended) return state;
-  const status = { kind: "interrupted", text: say("interrupted") };
+  const status = { kind: "interrupted", sentences: ["interrupted: there is no picture of this run."] };
   return { ...state, run: { ...state.run, words: "", status, ended: true, interrupted: true } };
 }
 
@@ -65,6 +63,7 @@ export function waitingShare(run) {
 
 /** What is to be read of a run: [{ kind, text }], the status before the words, where these say more. */
 export function sentences({ status, words }) {
-  const said = !words || status?.text.includes(words);
-  return [...(status ? [status] : []), ...(said ? [] : [{ kind: "words", text: words }])];
+  const said = (status?.sentences ?? []).map((text) => ({ kind: status.kind, text }));
+  const more = words && !said.some(({ text }) => text.includes(words));
+  return [...said, ...(more ? [{ kind: "words", text: words }] : [])];
 }

@@ -21,13 +21,13 @@ export class Curve {
     this.element.style.cssText = "width: 100%; height: 100%; overflow: hidden; display: flex; flex-direction: column";
     this.element.append(this.header.element, this.canvas);
     this.fit(settings);
-    const widget = node.addDOMWidget("guidance_curve", "basin_escape_curve", this.element, {
+    this.widget = node.addDOMWidget("guidance_curve", "basin_escape_curve", this.element, {
       serialize: false,
       hideOnZoom: false,
       getMinHeight: () => this.least,
       getMaxHeight: () => (this.shown ? Infinity : HEADER),
     });
-    widget.serialize = false; // nothing of it is stored in the workflow
+    this.widget.serialize = false; // nothing of it is stored in the workflow
     this.listen(node);
   }
 
