@@ -16,6 +16,7 @@ from . import (
     plot,
     reanchor,
     repad_prompt,
+    save_image,
     save_trace,
     schedule_guidance,
     silence_neurons,
@@ -23,7 +24,7 @@ from . import (
     testbed,
 )
 
-MODULES = (model_patch, guider, ksampler, plot, save_trace, sweep, estimate, detect, testbed)
+MODULES = (model_patch, guider, ksampler, plot, save_image, save_trace, sweep, estimate, detect, testbed)
 MODULES += (schedule_guidance, adjust_noise, anneal_conditioning, perturb_prompt, repad_prompt, reanchor)  # methods
 MODULES += (mitigate_attention, guard, silence_neurons, memorization_map, bright_ending)  # of the cross-attention
 

@@ -31,7 +31,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Status:
-    """kind: off, protecting, not memorized, no effect, warning or interrupted; sentences: one or more, each of PHRASES."""
+    """kind: off, protecting, not memorized, no effect, warning or interrupted; sentences: one or more of PHRASES."""
 
     kind: str
     sentences: tuple[str, ...]

@@ -1,7 +1,7 @@
 """`make locales`: write locales/en/, the English texts under the keys by which ComfyUI's page looks up translations.
 
-Nothing is kept twice by hand: the texts are those of nodes/, of web/js/ and of samplers/words.py and status.py. Every language has
-the same keys. Prints the keys of what is new or has changed: those are to be translated.
+Nothing is kept twice by hand: the texts are those of nodes/, of web/js/, and of samplers/words.py and status.py. Every
+language has the same keys. Prints the keys of what is new or has changed: those are to be translated.
 """
 
 import json

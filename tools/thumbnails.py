@@ -1,31 +1,38 @@
 """Remake the pictures that show the running application: make thumbnails.
 
-They are the workflows' thumbnails and web/docs/live-curve.png, the curve on its node: in the classic canvas during a
-run, and in Nodes 2.0 after one. The grey line is the run before, which was not mitigated.
+- The workflows' thumbnails: the same picture without and with mitigation, or the first and last one of the sweep.
+- docs/page-*.png: the first workflow in the page, in either renderer, after a run.
+- web/docs/live-curve.png: the curve on its node, in the classic canvas during a run, in Nodes 2.0 after one. The grey line
+  is the run before, which was not mitigated.
 """
 
+import copy
 import io
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
-from ..tests.browser.conftest import chromium, load, open_application, queue
+from ..tests.browser.conftest import chromium, load, open_application, run_anew
+from ..tests.server.conftest import as_testbed, pictures, run
+from ..tests.server.conftest import load as load_prompt
 from ..tests.support.server import ComfyUIServer
+from ..tests.support.workflows import FILES, read_workflow
 from .pack import ROOT
 
-WIDTH = 1200
-FIT = """() => {
-    const nodes = app.graph._nodes.filter(node => node.type !== "MarkdownNote");
-    const low = k => Math.min(...nodes.map(node => node.pos[k])) - 20 - 30 * k;
-    const high = k => Math.max(...nodes.map(node => node.pos[k] + node.size[k])) + 20;
-    const [x, y, width, height] = [low(0), low(1), high(0) - low(0), high(1) - low(1)];
-    const scale = Math.min(innerWidth / width, innerHeight / height);
-    app.canvas.ds.scale = scale;
-    app.canvas.ds.offset = [-x, -y];
-    app.canvas.setDirty(true, true);
-    return [width * scale, height * scale];
-}"""
+SIDE, BAR, GAP = 384, 52, 12  # pixels of a thumbnail: a picture, the word below it, what is between two of them
+PAPER, INK = "#202124", "#ffffff"
+# The node whose first picture is shown. The slider's two pictures are those of the first workflow.
+SHOWN = {
+    "testbed_model_patch": "With: new pictures",
+    "testbed_slider": "With: new pictures",
+    "sd15_drop_in": "The picture",
+    "testbed_detect": "Memorized: mitigated",
+    "testbed_learned": "With: new pictures",
+    "testbed_guider": "With: new pictures",
+    "testbed_static_point": "Prompt 1, guided from that point on",
+}
 ZOOM = 1.5
 PLACE_GUIDER = """([zoom, steps]) => {
     const nodes = Object.fromEntries(app.graph._nodes.map(node => [node.type, node]));
@@ -43,19 +50,46 @@ GUIDER_BOX = """zoom => {
 SETTINGS = {"Comfy.VueNodes.Enabled": False, "Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False}
 
 
-def picture(page, server, name):
-    """The graph alone, after a run where it needs no checkpoint."""
-    load(page, name)
-    if name.startswith("testbed"):
-        queue(page, server)
-        page.wait_for_timeout(8000)  # until the notice that the job is completed has gone
-    page.evaluate("app.extensionManager.command.execute('Workspace.ToggleFocusMode')")
-    page.wait_for_timeout(500)
-    width, height = page.evaluate(FIT)
+def thumbnail(server, name):
+    if name == "testbed_sweep":
+        images = outputs_of(server, load_prompt(name, server), "PreviewImage", name)
+        return compose({"early": images[0], "late": images[-1]})
+    source = "testbed_model_patch" if name == "testbed_slider" else name
+    prompt = load_prompt(source, server)
+    prompt = as_testbed(prompt) if source == "sd15_drop_in" else prompt
+    off = copy.deepcopy(prompt)
+    for node in off.values():
+        node["inputs"] |= {"transition": "off"} if "transition" in node["inputs"] else {}
+    words = {"without": off, "with": prompt}
+    return compose({word: outputs_of(server, entry, SHOWN[name], source)[0] for word, entry in words.items()})
+
+
+def outputs_of(server, prompt, title, name):
+    """The pictures of the node of that title or type."""
+    (key,) = [str(n["id"]) for n in read_workflow(name)["nodes"] if title in (n.get("title"), n["type"])]
+    return pictures(server, run(server, prompt)[2][key])
+
+
+def compose(parts):
+    """Pictures [128, 128, 3] side by side, each above its word."""
+    whole = Image.new("RGB", (2 * SIDE + GAP, SIDE + BAR), PAPER)
+    draw, font = ImageDraw.Draw(whole), ImageFont.load_default(32)
+    for k, (word, pixels) in enumerate(parts.items()):
+        left = k * (SIDE + GAP)
+        picture = Image.fromarray((255 * pixels).round().astype(np.uint8))
+        whole.paste(picture.resize((SIDE, SIDE), Image.Resampling.NEAREST), (left, 0))
+        draw.text((left + SIDE / 2, SIDE + BAR / 2), word, INK, font, anchor="mm")
+    return whole
+
+
+def page_picture(page, nodes_2):
+    """The first workflow after a run with previews, as it opens."""
+    page.evaluate("on => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)", nodes_2)
     page.wait_for_timeout(1000)
-    shot = page.screenshot(clip={"x": 0, "y": 0, "width": width, "height": height})
-    page.evaluate("app.extensionManager.command.execute('Workspace.ToggleFocusMode')")
-    return Image.open(io.BytesIO(shot)).convert("RGB")
+    load(page, "testbed_model_patch")
+    run_anew(page, page.server)
+    page.wait_for_timeout(9000)  # until the notice that the job is completed has gone
+    return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
 
 
 def curve_picture(page, server, nodes_2, steps, shown):
@@ -85,24 +119,26 @@ def side_by_side(left, right):
     return whole
 
 
+def application_pictures(server):
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.server = server
+        open_application(page, server)
+        for renderer, nodes_2 in (("canvas", False), ("nodes-2", True)):
+            page_picture(page, nodes_2).save(ROOT / "docs" / f"page-{renderer}.png", optimize=True)
+        page.set_viewport_size({"width": 2400, "height": 1400})
+        during = curve_picture(page, server, nodes_2=False, steps=200, shown=90)
+        after = curve_picture(page, server, nodes_2=True, steps=50, shown=50)
+        side_by_side(during, after).save(ROOT / "web" / "docs" / "live-curve.png", optimize=True)
+
+
 def main():
     server = ComfyUIServer(Path(tempfile.mkdtemp()))
-    checkpoints = server.base / "models" / "checkpoints"
-    checkpoints.mkdir(parents=True)
-    (checkpoints / "v1-5-pruned-emaonly-fp16.safetensors").touch()  # a name to show: nothing is loaded
     try:
         for setting, value in SETTINGS.items():
             server.post(f"/settings/{setting}", value)
-        with chromium() as browser:
-            page = browser.new_page(viewport={"width": 2400, "height": 1400})
-            open_application(page, server)
-            during = curve_picture(page, server, nodes_2=False, steps=200, shown=90)
-            after = curve_picture(page, server, nodes_2=True, steps=50, shown=50)
-            side_by_side(during, after).save(ROOT / "web" / "docs" / "live-curve.png", optimize=True)
-            page.evaluate("app.extensionManager.setting.set('Comfy.VueNodes.Enabled', false)")
-            for path in sorted((ROOT / "workflows").glob("*.json")):
-                image = picture(page, server, path.stem)
-                size = WIDTH, round(WIDTH * image.height / image.width)
-                image.resize(size, Image.Resampling.LANCZOS).save(path.with_suffix(".jpg"), quality=85)
+        application_pictures(server)
+        for name, file in FILES.items():
+            thumbnail(server, name).save(ROOT / "workflows" / f"{file}.jpg", quality=90)
     finally:
         server.stop()

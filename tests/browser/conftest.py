@@ -1,13 +1,12 @@
 """A page of the running ComfyUI in Debian's Chromium, in either renderer."""
 
 import itertools
-import json
 import os
 import shutil
 from contextlib import contextmanager
 
 import pytest
-from basin_escape.tools.pack import ROOT
+from basin_escape.tests.support.workflows import read_workflow
 from playwright.sync_api import sync_playwright
 
 SEEDS = itertools.count(1000)
@@ -65,11 +64,34 @@ def is_ours(message):
 
 
 def load(page, name):
-    """Open an example workflow."""
-    workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
-    page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
+    """Open an example workflow, as the template gallery does."""
+    workflow = read_workflow(name)
+    known = page.evaluate("Object.keys(LiteGraph.registered_node_types)")
+    if "ImageCompare" not in known and name == "testbed_slider":
+        pytest.skip("this ComfyUI has no Compare Images")
+    script = "workflow => app.loadGraphData(workflow, true, true, null, { openSource: 'template' })"
+    page.evaluate(script, workflow)
     page.wait_for_function("count => app.graph._nodes.length === count", arg=len(workflow["nodes"]))
     return workflow
+
+
+def load_pair(page):
+    """The first example with a second patch, switched off, before the plain sampler."""
+    load(page, "testbed_model_patch")
+    page.evaluate(
+        """() => {
+            const node = type => app.graph._nodes.find(node => node.type === type);
+            const [loader, plain] = [node("LoadMemorizationTestbed"), node("KSampler")];
+            const patch = LiteGraph.createNode("BasinEscapeModelPatch");
+            patch.pos = [plain.pos[0], 1000];
+            app.graph.add(patch);
+            patch.widgets.find(widget => widget.name === "transition").value = "off";
+            loader.connect(0, patch, 0);
+            patch.connect(0, plain, 0);
+        }"""
+    )
+    page.wait_for_function("document.querySelectorAll('.basin-escape-badge').length === 2")
+    page.wait_for_timeout(500)
 
 
 def queue(page, server):

@@ -5,7 +5,7 @@ import json
 import pytest
 from basin_escape.tests.support.saved import read_trace
 
-from .conftest import load, run_anew
+from .conftest import load, load_pair, run_anew
 
 CURVES = "[...document.querySelectorAll('.basin-escape-curve canvas')]"
 
@@ -43,7 +43,7 @@ def test_the_curve_has_every_step_and_the_transition_of_the_saved_trace(page, se
 
 
 def test_each_node_shows_its_own_curve(page, server):
-    load(page, "testbed_model_patch")
+    load_pair(page)
     run_anew(page, server)
     page.wait_for_function(f"{CURVES}.filter(canvas => canvas.dataset.steps === '50').length === 2")
     words = sorted(words for words, _ in shown(page))

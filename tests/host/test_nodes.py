@@ -40,6 +40,7 @@ SOCKETS = {
         ["trace", "quantity", "x_axis", "run", "width", "height", "theme", "samples", "images"],
         ["plot"],
     ),
+    "SaveImageWithGuidance": (["images", "trace", "filename_prefix", "samples"], []),
     "SaveGuidanceTrace": (["trace", "filename_prefix", "samples"], []),
     "TransitionSweep": (
         ["model", "positive", "negative", "latent_image", "seed", "steps", "cfg", "sampler_name", "scheduler"]

@@ -4,9 +4,10 @@ import json
 
 import pytest
 from basin_escape.benchmarks.measure import NODES
+from basin_escape.tests.support.workflows import FILES
 from basin_escape.tools.locales import LOCALES
 
-from .conftest import WORKFLOWS, as_testbed, load, node
+from .conftest import as_testbed, load, node
 
 SCENARIOS = ["small data set", "class labels", "duplicated items", "trigger words"]
 VARIANTS = ["eps", "v", "flow", "learned", "learned noise", *SCENARIOS]
@@ -84,11 +85,11 @@ def bad_values(spec):
     return []
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_every_value_out_of_range_is_refused_by_name(server, path):
+@pytest.mark.parametrize("name", FILES)
+def test_every_value_out_of_range_is_refused_by_name(server, name):
     info = server.get("/object_info")
-    prompt = load(path.stem, server)
-    if path.stem == "sd15_drop_in":
+    prompt = load(name, server)
+    if name == "sd15_drop_in":
         prompt = as_testbed(prompt)
     refused = 0
     for key, entry in prompt.items():

@@ -36,7 +36,7 @@ def test_a_new_seed_runs_the_sampler_and_what_follows_it(server):
 
 
 def test_a_plot_setting_draws_again_and_samples_nothing(server):
-    prompt = quick("testbed_model_patch", server, seed=23)
+    prompt = quick("testbed_guider", server, noise_seed=23)
     _, _, before = run(server, prompt)
     plot = node(prompt, "GuidanceNormPlot")
     prompt[plot]["inputs"]["x_axis"] = "sigma"
@@ -47,7 +47,7 @@ def test_a_plot_setting_draws_again_and_samples_nothing(server):
 
 def test_a_cached_plot_shows_its_picture_again(server):
     """So that a page that was loaded anew has it after the same prompt."""
-    prompt = quick("testbed_model_patch", server, seed=25)
+    prompt = quick("testbed_guider", server, noise_seed=25)
     plot = node(prompt, "GuidanceNormPlot")
     _, _, before = run(server, prompt)
     messages, _, after = run(server, prompt)

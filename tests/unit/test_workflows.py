@@ -1,19 +1,12 @@
 """What the example workflows hold of this pack: values for its widgets, in their order, and runs that can be found."""
 
-import json
-
 import pytest
 from basin_escape.benchmarks.measure import NODES
 from basin_escape.samplers.settings import NEVER, ORTHOGONAL, ZERO
-from basin_escape.tools.pack import ROOT
+from basin_escape.tests.support.workflows import FILES, read_workflow
 
-WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN")
 GO_ON = ("BasinEscapeModelPatch", "BasinEscapeGuider")  # their trace has the runs of every sampler behind them
-
-
-def read(path):
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def values(node):
@@ -29,9 +22,9 @@ def values(node):
     return named
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_every_value_is_one_of_its_widget(path):
-    for node in read(path)["nodes"]:
+@pytest.mark.parametrize("name", FILES)
+def test_every_value_is_one_of_its_widget(name):
+    for node in read_workflow(name)["nodes"]:
         for name, (value, kind, options) in values(node).items() if node["type"] in NODES else ():
             if isinstance(kind, list):
                 assert value in kind, name
@@ -41,9 +34,9 @@ def test_every_value_is_one_of_its_widget(path):
                 assert isinstance(value, bool if kind == "BOOLEAN" else str), name
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_what_reads_a_trace_that_goes_on_is_told_which_run(path):
-    workflow = read(path)
+@pytest.mark.parametrize("name", FILES)
+def test_what_reads_a_trace_that_goes_on_is_told_which_run(name):
+    workflow = read_workflow(name)
     types = {node["id"]: node["type"] for node in workflow["nodes"]}
     origins = {link[0]: types[link[1]] for link in workflow["links"]}
     for node in workflow["nodes"]:
@@ -53,7 +46,7 @@ def test_what_reads_a_trace_that_goes_on_is_told_which_run(path):
 
 
 def test_the_first_one_shows_orthogonal_guidance_and_the_estimate_runs_without_guidance():
-    for name, before, index in (("testbed_model_patch", ORTHOGONAL, 1), ("testbed_static_point", ZERO, 0)):
-        nodes = read(ROOT / "workflows" / f"{name}.json")["nodes"]
-        patch = [node for node in nodes if node["type"] == "BasinEscapeModelPatch"][index]
+    for name, before in (("testbed_model_patch", ORTHOGONAL), ("testbed_static_point", ZERO)):
+        nodes = read_workflow(name)["nodes"]
+        (patch,) = [node for node in nodes if node["type"] == "BasinEscapeModelPatch"]
         assert patch["widgets_values"][:2] == [NEVER, before]
