@@ -2,8 +2,8 @@
 
 - The workflows' thumbnails: the same picture without and with mitigation, or the first and last one of the sweep.
 - docs/page-*.png: the first workflow in the page, in either renderer, after a run.
-- web/docs/live-curve.png: the curve on its node, in the classic canvas during a run, in Nodes 2.0 after one. The grey line
-  is the run before, which was not mitigated.
+- web/docs/live-curve.png: the curve on its node, in the classic canvas during a run, in Nodes 2.0 after one; the grey
+  line is the run before, which was not mitigated.
 """
 
 import copy

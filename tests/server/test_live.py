@@ -45,7 +45,7 @@ def test_the_last_message_holds_the_whole_run_and_its_decisions(server):
     assert last["gated"] == saved.gated.tolist() == [False] * 4
     assert last["threshold"] == 0.01 and last["mitigates"] and not last["interrupted"]
     assert last["words"].startswith("CFG began at steps ")
-    assert last["status"] == {"kind": "protecting", "text": "protecting: opposite guidance."}
+    assert last["status"] == {"kind": "protecting", "sentences": ["protecting: opposite guidance."]}
 
 
 def test_a_page_that_comes_in_the_middle_of_a_run_is_told_all_of_it(server):

@@ -1,5 +1,7 @@
 """The example workflows on a running ComfyUI, by their prompts."""
 
+import json
+
 import numpy as np
 import pytest
 from basin_escape.benchmarks.measure import MEMORIZED
@@ -180,3 +182,36 @@ def test_the_boolean_drives_the_hosts_switch(server):
 def test_the_pack_loads_without_a_complaint(server):
     log = server.read_log()
     assert "comfyui-basin-escape" in log and "IMPORT FAILED" not in log
+
+
+def test_what_was_decided_travels_with_each_picture(server):
+    """Read from the files, whose pixels and other texts are those of Save Image."""
+    prompt = as_testbed(load("sd15_drop_in", server))
+    prompt[node(prompt, "BasinEscapeKSampler")]["inputs"]["memorization_threshold"] = 0.01
+    sampler, save = node(prompt, "BasinEscapeKSampler"), prompt[node(prompt, "SaveImage")]["inputs"]
+    inputs = {"images": save["images"], "trace": [sampler, 1], "samples": [sampler, 0], "filename_prefix": "kept/said"}
+    prompt["99"] = {"class_type": "SaveImageWithGuidance", "inputs": inputs}
+    prompt["98"] = {"class_type": "SaveGuidanceTrace", "inputs": {"trace": [sampler, 1], "filename_prefix": "kept/run"}}
+    _, _, outputs = run(server, prompt)
+    assert np.array_equal(pictures(server, outputs["99"]), pictures(server, outputs[node(prompt, "SaveImage")]))
+    trace = read_trace(server.base / "output" / outputs["98"]["text"][0]).runs[-1]
+    for sample, saved in enumerate(outputs["99"]["images"]):
+        texts = Image.open(server.base / "output" / saved["subfolder"] / saved["filename"]).text
+        said = json.loads(texts["basin_escape"])
+        assert json.loads(texts["prompt"])[sampler]["inputs"]["transition"] == "dynamic"
+        assert said["transition_step"] == trace.transition_step[sample] > 0 and not said["gated"]
+        assert said["reason"] == trace.reasons[sample] and said["status"] == "protecting: zero guidance."
+        assert said["settings"]["before_transition"] == "zero guidance" and said["cfg"] == 7.5
+        assert said["first_norm"] == pytest.approx(trace.quantity("guidance_norm")[0, sample] / trace.elements**0.5)
+        assert said["first_norm"] > 0.01
+
+
+def test_pictures_that_are_not_those_of_the_run_are_refused(server):
+    prompt = as_testbed(load("sd15_drop_in", server))
+    sampler, save = node(prompt, "BasinEscapeKSampler"), prompt[node(prompt, "SaveImage")]["inputs"]
+    prompt["97"] = {"class_type": "ImageFromBatch", "inputs": {"image": save["images"], "batch_index": 1, "length": 1}}
+    inputs = {"images": ["97", 0], "trace": [sampler, 1], "filename_prefix": "part"}
+    prompt["99"] = {"class_type": "SaveImageWithGuidance", "inputs": inputs}
+    messages, _ = server.run(prompt)
+    assert "images are 1, but the run had 2" in messages[-1]["data"]["exception_message"]
+    assert not list((server.base / "output").glob("part*"))

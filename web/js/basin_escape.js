@@ -3,7 +3,7 @@
 import { queueBoth, toggle } from "./commands.js";
 import { Memory } from "./curve/memory.js";
 import { learn } from "./definitions.js";
-import { CURVE_HEIGHT, LIVE_CURVE, adopt, fitCurves, forgetNotes, update } from "./nodes.js";
+import { CURVE_HEIGHT, LIVE_CURVE, adopt, fitCurves, forgetNotes, noteCached, update } from "./nodes.js";
 import { api, app, definitions, nameOf, renamed, setMark, switches, workflowName } from "./page.js";
 import { say, speak } from "./words.js";
 
@@ -42,6 +42,10 @@ function listen() {
     sync();
   });
   api.addEventListener("execution_start", forgetNotes);
+  api.addEventListener("execution_success", () => {
+    noteCached(memory);
+    sync();
+  });
   for (const end of ["execution_interrupted", "execution_error"]) {
     api.addEventListener(end, ({ detail }) => {
       memory.interrupted(detail.prompt_id);

@@ -2,6 +2,7 @@
 
 import { toggle, title } from "./commands.js";
 import { idleWidgets, understand } from "./definitions.js";
+import { EMPTY } from "./curve/state.js";
 import { Curve } from "./curve/widget.js";
 import { absence, source, widget } from "./graph.js";
 import { app, definitions, ourNodes, switches, workflowName } from "./page.js";
@@ -130,6 +131,15 @@ function situation(entry) {
     bypassed: say("bypassed: as if this node were not there"),
   }[absent];
   return { mitigation, absence: explained, feeder: title(from.node), note: notes.get(entry.node) };
+}
+
+/** Where a prompt has ended and nothing was ever drawn: the server remembered the result of an earlier page. */
+export function noteCached(memory) {
+  if (memory.newest !== workflowName()) return;
+  for (const entry of switches()) {
+    const empty = memory.state(memory.newest, entry.id) === EMPTY && !absence(entry);
+    if (empty) notes.set(entry.node, say("nothing was sampled anew: change the seed to see the curve"));
+  }
 }
 
 /** Forget what was said of typed values: a new run tells of itself. */

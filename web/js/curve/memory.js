@@ -18,6 +18,7 @@ export class Memory {
     const saved = JSON.parse(storage.getItem(KEY) ?? "null");
     this.states = new Map(saved?.states); // by workflow and node
     this.prompts = new Map(saved?.prompts); // { workflow, label } by the mark that a prompt carries
+    this.newest = undefined; // the workflow that was queued last
   }
 
   key(workflow, node) {
@@ -30,6 +31,7 @@ export class Memory {
 
   /** A prompt with this mark is about to be queued from a workflow. */
   queued(mark, workflow, label) {
+    this.newest = workflow;
     this.prompts.set(mark, { workflow, label });
     shorten(this.prompts, PROMPTS_KEPT);
     this.save();
