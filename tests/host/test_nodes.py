@@ -50,7 +50,7 @@ SOCKETS = {
     "EstimateStaticTransition": (["trace", "tolerance", "samples"], ["static_percent", "plot"]),
     "DetectMemorization": (
         ["model", "positive", "negative", "latent_image", "seed", "n_seeds", "steps", "threshold"]
-        + ["sampler_name", "scheduler", "cfg", "ordinary_prompts", "clip"],
+        + ["sampler_name", "scheduler", "cfg", "ordinary_prompts", "clip", "score_by"],
         ["memorized", "score", "report", "threshold"],
     ),
     "ScheduleGuidance": (
@@ -71,6 +71,20 @@ SOCKETS = {
         ["guider"],
     ),
     "LoadMemorizationTestbed": (["variant"], ["model", "clip", "vae", "memorized", "prompts"]),
+    "MitigateCrossAttention": (
+        ["model", "clip", "text", "first_token_scale", "mask_padding", "keep_end_token"],
+        ["model", "positive"],
+    ),
+    "GUARDGuider": (
+        ["model", "positive", "negative", "cfg", "repulsion", "attenuation", "spike_threshold"],
+        ["guider"],
+    ),
+    "SilenceNeurons": (["model", "neurons"], ["model"]),
+    "MemorizationMap": (
+        ["model", "positive", "negative", "samples", "seed", "timestep", "box"],
+        ["mask", "image", "score"],
+    ),
+    "BrightEndingMask": (["model", "clip", "text", "samples", "seed", "timestep"], ["mask", "image", "score"]),
 }
 
 
