@@ -95,9 +95,8 @@ def against(prompt: str, encoded: list, method: Method, beside_empty: Variant | 
 
     def change(setup: Setup) -> Setup:
         empty, setup = setup.negative, method.change(replace(setup, negative=encoded))
-        if beside_empty is None:
-            return setup
-        return replace(setup, guider=lambda setup: BesideEmpty(setup, empty, Rule(beside_empty)))
+        rule = beside_empty and Rule(beside_empty)
+        return replace(setup, guider=lambda setup: BesideEmpty(setup, empty, rule)) if rule else setup
 
     end = "" if beside_empty is None else ", D_u of an empty prompt"
     return Method(f"{method.name}, negative prompt{end}", change, (method.settings, prompt, beside_empty))

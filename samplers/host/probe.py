@@ -29,7 +29,8 @@ def probe(
     found: list[Pair] = []
 
     def keep(args: dict) -> list:
-        found.append(Pair(args["input"], *args["conds_out"][:2], args["sigma"]))
+        cond, uncond = args["conds_out"][:2]
+        found.append(Pair(args["input"], cond, uncond, args["sigma"]))
         return args["conds_out"]
 
     patched = unpatched(model)
