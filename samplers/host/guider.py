@@ -1,6 +1,5 @@
 """The guidance rule as a ComfyUI guider: it may leave out a pass, and run a third one where it is needed."""
 
-from dataclasses import replace
 from typing import Any
 
 import comfy.samplers
@@ -13,7 +12,7 @@ from ..settings import CONDITIONAL, NEVER, ORTHOGONAL, STATIC, ZERO, Settings
 from ..trace import GuidanceTrace
 from .cfg_hooks import PRE_CFG
 from .passes import IN_ITS_OWN_WAY, Passes
-from .patch import add_hooks, hooks_of
+from .patch import SECOND_PASS, hooks_of
 
 
 class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
@@ -74,25 +73,25 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         if hosted.unguided(timestep, self.conds["positive"], self.empty or negative):
             return super().predict_noise(x, timestep, model_options, seed)
         run = hosted.start(x, self.inner_model, self.cfg)
-        options = model_options.copy()
-        add_hooks(options, self.hooks, run.active)
-        passes = Passes(self.inner_model, self.conds["positive"], self.cfg, x, timestep, options, seed)
+        passes = Passes(self.inner_model, self.conds["positive"], self.cfg, x, timestep, model_options, seed)
         if not run.active or not (self.empty or self.skip_unused_pass):
-            return passes.pair(negative)
+            with passes.hooked(self.hooks, run.active) as hooked:
+                return hooked.pair(negative)
         # The passes are chosen by the mask on the CPU.
         sigma = timestep.cpu() if self.settings.transition == STATIC else timestep
         on, judged = run.mask(sigma), run.transition.judged
         if self.skip_unused_pass and judged.all() and not on.any() and self._one_is_used(model_options):
-            return self._one_pass(run, replace(passes, options=model_options))
-        if self.empty and not (on & judged).all():
-            return self._with_unconditional(run, passes, sigma)
-        return passes.pair(negative)
+            return self._one_pass(run, passes)
+        with passes.hooked(self.hooks, True) as hooked:
+            if self.empty and not (on & judged).all():
+                return self._with_unconditional(run, hooked, sigma)
+            return hooked.pair(negative)
 
     def _one_is_used(self, model_options: dict) -> bool:
         """Whether one prediction is all that anybody uses before the transition."""
         before = self.settings.before_transition
         # CFG++ samplers step with the unconditional prediction.
-        wanted = before == CONDITIONAL and model_options.get("disable_cfg1_optimization", False)
+        wanted = before == CONDITIONAL and model_options.get(SECOND_PASS, False)
         one = self.settings.transition in (STATIC, NEVER) and before in (ZERO, CONDITIONAL) and not wanted
         return one and not any(key in model_options for key in (PRE_CFG, IN_ITS_OWN_WAY))
 

@@ -1,11 +1,15 @@
 """The passes of one model call under a guider: the pair of CFG, one in the negative prompt's place, one for both."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.samplers
 from comfy.model_patcher import set_model_options_post_cfg_function
 from torch import Tensor
+
+from .patch import HOOKS, SECOND_PASS, add_hooks
 
 # The option by which other nodes work on both predictions at once.
 IN_ITS_OWN_WAY = "sampler_calc_cond_batch_function"
@@ -18,7 +22,7 @@ class Passes:
     model     the host's inner model
     positive  prepared conditioning, as all of those handed to the methods
     x         [batch, ...], at the noise level `timestep` [batch]
-    options   the model's, with the hooks that are to have this call
+    options   the host's, for this call
     """
 
     model: Any
@@ -51,7 +55,27 @@ class Passes:
 
     def for_both(self, prediction: Tensor, conds: list) -> Tensor:
         """Let a prediction, that of `conds`, stand for both: every hook of the host still has its call."""
-        options = set_model_options_post_cfg_function(self.options.copy(), lambda args: prediction)
-        return comfy.samplers.cfg_function(
-            self.model, prediction, prediction, self.cfg, self.x, self.timestep, options, self.positive, conds
-        )
+        with for_one_call(self.options) as options:
+            set_model_options_post_cfg_function(options, lambda args: prediction)
+            return comfy.samplers.cfg_function(
+                self.model, prediction, prediction, self.cfg, self.x, self.timestep, options, self.positive, conds
+            )
+
+    @contextmanager
+    def hooked(self, hooks: Any, second_pass: bool) -> "Iterator[Passes]":
+        """The same with `pre_cfg` and `post_cfg` of hooks around those of other nodes."""
+        with for_one_call(self.options) as options:
+            add_hooks(options, hooks, second_pass)
+            yield replace(self, options=options)
+
+
+@contextmanager
+def for_one_call(model_options: dict) -> Iterator[dict]:
+    """A copy of the host's options, to be given hooks. What other nodes put into it, the host's keep.
+
+    Some remember the call before there (momentum).
+    """
+    options = model_options.copy()
+    yield options
+    ours = (*HOOKS, SECOND_PASS)
+    model_options.update({key: value for key, value in options.items() if key not in ours})

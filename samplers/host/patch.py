@@ -19,6 +19,7 @@ from .uncopied import Uncopied
 
 KEY = "basin_escape"
 HOOKS = (PRE_CFG, "sampler_post_cfg_function")
+SECOND_PASS = "disable_cfg1_optimization"
 
 
 def patch_model(model: Any, settings: Settings, trace: GuidanceTrace) -> Any:
@@ -67,7 +68,7 @@ def add_hooks(model_options: dict, hooks: Any, second_pass: bool) -> None:
     model_options[before] = [hooks.pre_cfg, *model_options.get(before, [])]
     model_options[after] = [*model_options.get(after, []), hooks.post_cfg]
     if second_pass:
-        model_options["disable_cfg1_optimization"] = True
+        model_options[SECOND_PASS] = True
 
 
 class RunPatch(Uncopied):

@@ -96,3 +96,38 @@ def test_a_run_that_adds_noise_is_stock(testbed, cfg):
     if WrappersMP is not None:
         assert torch.equal(results[0], results[2])
     assert torch.equal(results[0], results[1])
+
+
+def momentum(args):
+    """A node that remembers the call before in the host's options, and counts the calls there."""
+    options, denoised = args["model_options"], args["denoised"]
+    before, options["before"] = options.get("before", denoised), denoised
+    options["calls"] = options.get("calls", 0) + 1
+    return denoised + 0.1 * (denoised - before) * (1 + options["calls"] / 100)
+
+
+@pytest.mark.parametrize("case", UNTOUCHED)
+@pytest.mark.parametrize(("negative", "unconditional"), [("", None), ("dusk", "")])
+def test_a_node_that_remembers_the_call_before_remembers_it(testbed, case, negative, unconditional):
+    def model():
+        fresh = testbed.model.clone()
+        fresh.set_model_sampler_post_cfg_function(momentum)
+        return fresh
+
+    expected = testbed.stock(ORDINARY, negative=negative, model=model())
+    assert not torch.equal(expected, testbed.stock(ORDINARY, negative=negative))
+    if not negative:  # against another prompt these images are not gated
+        patched = patch_model(model(), UNTOUCHED[case], GuidanceTrace())
+        assert torch.equal(testbed.stock(ORDINARY, model=patched), expected)
+    options = {"negative": negative, "unconditional": unconditional, "model": model()}
+    assert torch.equal(testbed.guided(UNTOUCHED[case], ORDINARY, **options)[0], expected)
+
+
+def test_a_pass_that_is_left_out_is_remembered_too(testbed):
+    calls, model = [], testbed.model.clone()
+    model.set_model_sampler_post_cfg_function(momentum)
+    model.set_model_sampler_post_cfg_function(
+        lambda args: calls.append(args["model_options"]["calls"]) or args["denoised"]
+    )
+    testbed.guided(Settings("static"), ORDINARY, model=model, skip=True)
+    assert calls == list(range(1, 13))
