@@ -14,8 +14,8 @@ except ModuleNotFoundError:  # the sampling library alone, without the ComfyUI s
 LONGEST = 200  # of a name in bytes: file systems allow 255, and a counter follows
 # What the page fills in for core's own nodes: %date:yyyy-MM-dd%, and other nodes' widgets, %KSampler.seed%.
 PLACEHOLDER = re.compile(r"%([^%]+)%")
-DATE_PARTS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "M": "%m", "dd": "%d", "d": "%d"}
-DATE_PARTS |= {"hh": "%H", "h": "%H", "mm": "%M", "m": "%M", "ss": "%S", "s": "%S"}
+DATE_PARTS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
+DATE_PART = re.compile("yyyy|yy|MM?|dd?|hh?|mm?|ss?")
 FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f\ud800-\udfff]')  # on some system, or anywhere
 
 
@@ -36,8 +36,15 @@ def expanded(prefix: str, prompt: dict | None) -> str:
 
 
 def _date(form: str) -> str:
-    parts = re.split(f"({'|'.join(DATE_PARTS)})", form)
-    return "".join(time.strftime(DATE_PARTS[part]) if part in DATE_PARTS else part for part in parts)
+    now = time.localtime()
+
+    def part(match: re.Match) -> str:
+        letters = match[0]
+        if letters in DATE_PARTS:
+            return time.strftime(DATE_PARTS[letters], now)
+        return str(int(time.strftime(DATE_PARTS[2 * letters], now)))  # one letter: without a leading zero
+
+    return DATE_PART.sub(part, form)
 
 
 def _widget(title: str, widget: str, prompt: dict) -> str:
@@ -65,8 +72,8 @@ def output_path(prefix: str, name: str, prompt: dict | None = None) -> tuple[str
             f"filename_prefix is {prefix[:50]!r}: choose a name of at most {LONGEST} characters without control "
             'characters and without any of < > : " | ? *'
         )
-    if not os.path.basename(wanted):
-        wanted += name
+    if os.path.basename(wanted) in ("", ".", ".."):  # a folder
+        wanted = os.path.join(wanted, name)
     try:
         folder, file, counter, subfolder, _ = folder_paths.get_save_image_path(
             wanted, folder_paths.get_output_directory()

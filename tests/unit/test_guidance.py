@@ -1,8 +1,10 @@
+import pytest
 import torch
 from basin_escape.samplers.guidance import (
     before_transition,
     conditional_only,
     norm,
+    on_device,
     opposite_guidance,
     prediction_norms,
     pull,
@@ -92,3 +94,17 @@ def test_every_choice_before_the_transition_is_cfg_at_its_scale(opposite_scale):
 def test_opposite_guidance_is_equation_5():
     cond, uncond = torch.tensor([[3.0, 1.0]]), torch.tensor([[1.0, 2.0]])
     assert opposite_guidance(cond, uncond, 2.0).tolist() == [[-3.0, 4.0]]
+
+
+class Recorded:
+    """In a tensor's place: what it is asked for."""
+
+    def to(self, *args, **kwargs):
+        return args, kwargs
+
+
+@pytest.mark.parametrize(("kind", "without_a_wait"), [("cuda", True), ("mps", False), ("xpu", False), ("cpu", False)])
+def test_only_cuda_is_not_waited_for(kind, without_a_wait):
+    """Apple's MPS hands over garbage, without a word, to those who do not wait."""
+    device = torch.device(kind)
+    assert on_device(Recorded(), device) == ((device,), {"non_blocking": without_a_wait})
