@@ -49,35 +49,33 @@ class Pulls:
     """v and w of every sample of a run, and what is left of them in each model call."""
 
     def __init__(self) -> None:
-        self.calls = 0
         self.first = self.second = Direction(torch.empty(0, 0))
-        self.noisy = torch.empty(0)  # samples whose first call showed noise
 
-    def __call__(self, g: Tensor, sigma: Tensor) -> Tensor:
+    def __call__(self, g: Tensor, shown: Tensor) -> Tensor:
         """How much of the first and of the second pull is left: [2, batch] float32, 0 for a sample without one.
 
-        g [batch, ...]: the guidance D_c - D_u; sigma [batch]: the noise level.
+        g [batch, ...]: the guidance D_c - D_u; shown [batch] bool: the samples whose own it is.
         """
-        self.calls += 1
         if self.first.v.shape != g.shape:  # the first call, or a sampler that changes the size on the way
-            self.noisy = sigma > 0
-            self.first = Direction(torch.where(per_sample(self.noisy, g), g, 0))
-            self.second = Direction(torch.zeros_like(g))
-        elif self.calls == 2:  # some samplers show the model a finished picture (noise level 0) first
-            self.first = Direction(torch.where(per_sample(self.noisy, g), self.first.v, g))
+            self.first = self.second = Direction(torch.zeros_like(g))
+        begins = shown & (self.first.squared == 0)
+        if not nobody(begins):
+            self.first = Direction(torch.where(per_sample(begins, g), g, self.first.v))
         along = self.first.share(g)
         q = along.clamp_min(0)
-        self._look_for_second(g, along, inner(g, g) - q**2 * self.first.squared)
+        self._look_for_second(g, along, shown & (inner(g, g) - q**2 * self.first.squared > self._outgrown()))
         left = torch.zeros_like(q) if nobody(self.second.squared > 0) else self.second.share(g).clamp_min(0)
         return torch.stack([q, left])
 
-    def _look_for_second(self, g: Tensor, along: Tensor, rest: Tensor) -> None:
-        """rest [batch]: |g - q v|^2."""
-        has_one_pull = (self.first.squared > 0) & (self.second.squared == 0)
-        outgrown = has_one_pull & (rest > OUTGROWN**2 * self.first.squared)
-        if not nobody(outgrown):
+    def _outgrown(self) -> Tensor:
+        """How long |g - q v|^2 must be for a second pull [batch]."""
+        return OUTGROWN**2 * self.first.squared
+
+    def _look_for_second(self, g: Tensor, along: Tensor, outgrown: Tensor) -> None:
+        found = outgrown & (self.first.squared > 0) & (self.second.squared == 0)
+        if not nobody(found):
             w = torch.addcmul(g, per_sample(along, g).to(g.dtype), self.first.v, value=-1)
-            self.second = Direction(torch.where(per_sample(outgrown, g), w, self.second.v))
+            self.second = Direction(torch.where(per_sample(found, g), w, self.second.v))
 
     def taken_out(self, cond: Tensor, left: Tensor, repulsion: float) -> Tensor:
         """D_c' [batch, ...] of D_c and what is left of the pulls, [2, batch]."""

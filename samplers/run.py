@@ -12,7 +12,7 @@ from .schedule import Observations, TimestepScale, ascending
 from .settings import Settings
 from .trace import Listener, RunTrace
 from .transition import Transition
-from .watch import ALWAYS, Watch
+from .watch import ALWAYS, LEFT_OUT, Watch
 
 
 class Run:
@@ -82,12 +82,14 @@ class Run:
             self._settle()
         return self.mask(sigma)
 
-    def mitigated(self, cond: Tensor, on: Tensor) -> Tensor:
-        """The conditional prediction for the host's CFG: of samples that wait, without their pulls.
+    def mitigated(self, cond: Tensor, uncond: Tensor, on: Tensor) -> Tensor:
+        """D_c of a model call for what is followed: of samples that wait, as Watch.held tells.
 
-        cond [batch, ...] of the model call that was watched last, and its mask [batch].
+        cond, uncond [batch, ...] of the model call that was watched last, and its mask [batch].
         """
-        return select(on, cond, self.watch.without_pulls(cond))
+        if on.is_cpu and on.all():
+            return cond
+        return select(on, cond, self.watch.held(cond, uncond))
 
     def mask(self, sigma: Tensor) -> Tensor:
         """The same [batch] for the noise level sigma [batch], before the predictions of the call are known."""
@@ -96,7 +98,7 @@ class Run:
     def skip(self, sigma: Tensor) -> None:
         """Note a call with one prediction only: a gap in the curves."""
         gap = torch.full_like(sigma, torch.nan, dtype=torch.float32)
-        self._keep({"sigma": sigma.float(), **dict.fromkeys(ALWAYS[1:], gap)}, computed=False)
+        self._keep({"sigma": sigma.float(), **dict.fromkeys((*ALWAYS[1:], LEFT_OUT), gap)}, computed=False)
 
     def _keep(self, seen: dict[str, Tensor], computed: bool, latent: Tensor | None = None) -> None:
         self.names = list(seen)
@@ -113,6 +115,7 @@ class Run:
         for row, own, latent in zip(torch.stack(rows).cpu(), computed, latents, strict=True):
             seen = dict(zip(self.names, row, strict=True))
             level = seen["sigma"][0].item()
+            self._trace.facts.without_guidance += bool(seen[LEFT_OUT].eq(1).all())
             new = ~self.repeats(seen["guidance_norm"], level) & own
             if not self.observes(level):
                 continue
@@ -138,6 +141,7 @@ class Run:
         rows, on = (torch.stack(column) for column in zip(*self.observed, strict=True))
         self.observed = []
         series = dict(zip(self.names, rows.unbind(1), strict=True))
+        del series[LEFT_OUT]
         timesteps = [self.timestep(level) for level in series["sigma"][:, 0].tolist()]
         series["timestep"] = torch.tensor(timesteps)[:, None].expand(on.shape)
         before = scale_before_transition(self.settings)

@@ -24,9 +24,9 @@ class RunTrace:
     """One sampling run of a batch.
 
     series           by name, [steps, batch] float32, a row for every observed step; NaN where there was nothing to
-                     observe (a pass was skipped). Every run has sigma, timestep (1000 to 0), guidance_norm,
-                     conditional_norm, unconditional_norm (L2) and scale (the guidance scale in force; NaN where the
-                     host does not tell its own). A method adds what it watches: escape `pull`.
+                     observe (a pass was skipped, or its prediction left out). Every run has sigma, timestep (1000 to
+                     0), guidance_norm, conditional_norm, unconditional_norm (L2) and scale (the guidance scale in
+                     force; NaN where the host does not tell its own). A method adds what it watches: escape `pull`.
     transition_step  [batch] int: the observation from which CFG acted, -1 for never
     reasons          per sample, why it began there (transition.py names them), None while it has not
     gated            [batch] bool: treated as not memorized, plain CFG throughout

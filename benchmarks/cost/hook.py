@@ -35,10 +35,9 @@ def hook(settings: Settings, shape: tuple, calls: int, device: str = "cpu") -> t
     started = time.perf_counter()
     for sigma in levels:
         on = run(x, cond, uncond, sigma, CFG)
-        if settings.before_transition == ORTHOGONAL:
-            run.mitigated(cond, on)
-        else:
-            select(on, x, before_transition(settings, cond, uncond))
+        held = run.mitigated(cond, uncond, on)
+        if settings.before_transition != ORTHOGONAL:
+            select(on, x, before_transition(settings, held, uncond))
     run.record()
     return (time.perf_counter() - started) / calls, run
 

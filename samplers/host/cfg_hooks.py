@@ -21,7 +21,7 @@ PRE_CFG = "sampler_pre_cfg_function"
 
 class Decided(NamedTuple):
     """What was decided in a model call: for its input x the mask, the two predictions it was decided on, and the
-    conditional one that the host's CFG is to follow."""
+    conditional one that is to be followed."""
 
     x: Tensor
     on: Tensor
@@ -42,9 +42,9 @@ class CFGHooks(Uncopied):
         self.passed: Tensor | None = None  # the input of a call without guidance
 
     def pre_cfg(self, args: dict) -> list:
-        predictions, conds = args["conds_out"], args["conds"]
-        missing = predictions[0] is None or predictions[self.negative] is None
-        if missing or self.hosted.unguided(args["sigma"], conds[0], conds[self.negative]):
+        predictions, pair = args["conds_out"], (0, self.negative)
+        conds = [None if predictions[k] is None else args["conds"][k] for k in pair]
+        if self.hosted.unguided(args["sigma"], *conds):
             self.passed = args["input"]
             return predictions
         decided = self.decide(args, predictions[0], predictions[self.negative])
@@ -66,7 +66,7 @@ class CFGHooks(Uncopied):
         else:
             decided, followed = before_cfg, denoised
         if self.settings.before_transition != ORTHOGONAL:
-            followed = before_transition(self.settings, decided.cond, decided.uncond)
+            followed = before_transition(self.settings, decided.followed, decided.uncond)
         return select(decided.on, denoised, followed)
 
     def decide(self, args: dict, cond: Tensor, uncond: Tensor) -> Decided:
@@ -76,8 +76,7 @@ class CFGHooks(Uncopied):
             check_known_scale(self.settings)
         run, computed = self.hosted.start(x, args["model"], scale), self.hosted.guided(args["model_options"])
         on = run(x, cond, uncond, sigma, scale, computed)
-        followed = run.mitigated(cond, on)
         if len(args["model_options"].get(PRE_CFG, [])) > 1:  # some nodes write into the predictions they are handed
             cond, uncond = cond.clone(), uncond.clone()
-        self.decided = Decided(x, on, cond, uncond, followed)
+        self.decided = Decided(x, on, cond, uncond, run.mitigated(cond, uncond, on))
         return self.decided

@@ -121,6 +121,20 @@ def test_the_patch_holds_numbers_only(model):
     assert any(value is trace for value in reachable(*hooks))
 
 
+@pytest.mark.parametrize(
+    ("settings", "size"),
+    [(SETTINGS, 24), (Settings("escape"), 28), (Settings("never", "orthogonal guidance"), 28), (Settings("off"), 24)],
+)
+def test_a_trace_holds_as_many_bytes_for_each_image_and_step_as_readme_says(model, settings, size):
+    guider = BasinEscapeCFGGuider(model, settings, GuidanceTrace())
+    guider.set_conds(prompt(0.5), prompt(-0.5))
+    guider.set_cfg(7.5)
+    sample(guider)
+    (run,) = guider.trace.runs
+    held = sum(values.untyped_storage().nbytes() for values in run.series.values())
+    assert run.steps == STEPS and held == size * STEPS * BATCH
+
+
 def test_modules_and_nodes_hold_no_tensors_and_no_models():
     """What is there for as long as the server runs."""
     folders = ("basin_escape.samplers.", "basin_escape.nodes.")

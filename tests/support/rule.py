@@ -24,15 +24,19 @@ def below(sigmas, level):
 
 
 def computed(norms, sigmas):
-    """Of a sample's model calls, those whose guidance is neither none nor that of the call before, as a cache's is."""
-    own = []
-    for k, (d, sigma) in enumerate(zip(norms, sigmas, strict=True)):
-        scales = [(1.0, 1.0)]
-        if k:
-            before = sigmas[k - 1]
-            scales += [((1 + sigma**2) ** 0.5, (1 + before**2) ** 0.5), (sigma, before)]
-        same = k and any(abs(d * a - norms[k - 1] * b) <= 1e-5 * norms[k - 1] * b for a, b in scales)
-        own.append(d != 0 and not same)
+    """Of a sample's model calls, those whose guidance is neither none nor that of the call before, as a cache's is.
+
+    A norm is NaN where a prediction is missing.
+    """
+    own, before = [], None
+    for d, sigma in zip(norms, sigmas, strict=True):
+        same = False
+        if before:
+            old, level = before
+            scales = [(1.0, 1.0), ((1 + sigma**2) ** 0.5, (1 + level**2) ** 0.5), (sigma, level)]
+            same = any(abs(d * a - old * b) <= 1e-5 * old * b for a, b in scales)
+        own.append(d > 0 and not same)
+        before = (d, sigma) if d == d else before
     return own
 
 

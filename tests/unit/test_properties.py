@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 CFG = 7.5
+NORMS = st.floats(0.0625, 8, width=16)
 
 
 def percent_to_sigma(percent):
@@ -55,9 +56,11 @@ def expected_mask(chosen, calls, observed, step, why):
 
 
 def predictions(norms, sigma):
-    """x, D_c, D_u [batch, 4] whose guidance has the given L2 norms, exactly representable."""
-    uncond = torch.ones(len(norms), 4)
-    return torch.zeros(len(norms), 4), uncond - torch.tensor(norms)[:, None] * sigma / 2, uncond
+    """x, D_c, D_u [batch, 4] whose guidance has the given L2 norms; D_c is left out where that is None."""
+    uncond = torch.full((len(norms), 4), 64.0)
+    cond = uncond - torch.tensor([norm or 0.0 for norm in norms])[:, None] * sigma / 2
+    there = torch.tensor([norm is not None for norm in norms])
+    return torch.zeros(len(norms), 4), cond * there[:, None], uncond
 
 
 def as_the_rule_sees_them(calls, rows):
@@ -74,15 +77,14 @@ def as_float32(values):
     return torch.tensor(values).tolist()
 
 
-def norm_rows(calls, batch):
-    norms = st.floats(0.0625, 8, width=16)
+def norm_rows(calls, batch, norms=NORMS):
     return st.lists(st.lists(norms, min_size=batch, max_size=batch), min_size=len(calls), max_size=len(calls))
 
 
 @given(st.data(), settings, samplings(), st.integers(1, 3))
 def test_the_rule_is_the_rule_in_plain_python(data, chosen, sampling, batch):
     schedule, calls = sampling
-    rows = data.draw(norm_rows(calls, batch))
+    rows = data.draw(norm_rows(calls, batch, st.none() | NORMS))
     run = Run(chosen, percent_to_sigma, batch, 4, schedule, CFG)
     acts = [
         run(*predictions(norms, sigma), torch.full((batch,), sigma), CFG).tolist()
@@ -104,10 +106,10 @@ def test_the_rule_is_the_rule_in_plain_python(data, chosen, sampling, batch):
 def followed(run, x, cond, uncond, sigma):
     """What a model call comes to, with the host's plain CFG."""
     on = run(x, cond, uncond, torch.full((len(x),), sigma), CFG)
-    host = uncond + CFG * (run.mitigated(cond, on) - uncond)
+    held = run.mitigated(cond, uncond, on)
     if run.settings.before_transition == "orthogonal guidance":
-        return host
-    return select(on, host, before_transition(run.settings, cond, uncond))
+        return uncond + CFG * (held - uncond)
+    return select(on, uncond + CFG * (cond - uncond), before_transition(run.settings, held, uncond))
 
 
 FAULTS = st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 3e38, -3e38, 1e-45])
