@@ -72,7 +72,9 @@ test-server: .venv/installed comfyui
 
 # Public packs beside this one: PACKS_PATH names a folder of their checkouts.
 test-packs: .venv/installed comfyui
-	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" PACKS_PATH="$(PACKS_PATH)" "$(COMFYUI_PYTHON)" -m pytest tests/packs $(ARGS)
+	failed=0; for pack in "$(PACKS_PATH)"/*/; do echo "$$pack"; \
+		PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" PACK_PATH="$$pack" "$(COMFYUI_PYTHON)" -m pytest tests/packs $(ARGS) \
+		|| failed=1; done; exit $$failed
 
 test-browser: .venv/installed comfyui
 	$(BIN)/pytest tests/browser $(ARGS)

@@ -52,6 +52,16 @@ def weights(x: Tensor, end: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
     return (ss * xe - es * xs) / determinant, (ee * xs - es * xe) / determinant
 
 
+def finished_run(
+    latents: Sequence[Tensor | None], finished: Tensor, sigmas: Sequence[float], noising: Noising
+) -> dict[str, Tensor]:
+    """The series of a run that made the latent `finished` [batch, ...]; none where its size changed on the way."""
+    end, seen = thinned(finished), [latent for latent in latents if latent is not None]
+    if {latent.shape for latent in seen} != {end.shape}:
+        return {}
+    return decomposition(latents, end.to(seen[0].device), sigmas, noising)
+
+
 def decomposition(
     latents: Sequence[Tensor | None], end: Tensor, sigmas: Sequence[float], noising: Noising
 ) -> dict[str, Tensor]:

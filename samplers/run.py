@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .decomposition import Noising, decomposition, thinned
+from .decomposition import Noising, finished_run, thinned
 from .guidance import scale_before_transition, select
 from .repeats import Repeats
 from .schedule import Observations, TimestepScale, ascending
@@ -47,8 +47,7 @@ class Run:
         self.observes, self.repeats = Observations(sigmas), Repeats()
         self.watch = Watch(settings, self.active)
         self.names: list[str] = []  # of what is watched
-        # [names, batch] on the model's device, whether computed, and the noisy latent, thinned
-        self.calls: list[tuple[Tensor, bool, Tensor | None]] = []
+        self.calls: list[tuple[Tensor, bool, Tensor | None]] = []  # [names, batch], whether computed, thinned latent
         self.observed: list[tuple[Tensor, Tensor]] = []  # [names, batch], mask [batch]: not in the trace yet
         self.latents: list[Tensor | None] = []  # of the observations
         self._trace = RunTrace(
@@ -80,7 +79,8 @@ class Run:
         self._keep(self.watch(x, cond, uncond, sigma, scale), computed, thinned(x))
         if self.transition.undecided:
             self._settle()
-        return self.mask(sigma)
+        on = self.mask(sigma)
+        return self.transition.or_unjudged(on, self.watch.left_out) if self.active else on
 
     def mitigated(self, cond: Tensor, uncond: Tensor, on: Tensor) -> Tensor:
         """D_c of a model call for what is followed: of samples that wait, as Watch.held tells.
@@ -127,11 +127,8 @@ class Run:
 
     def end(self, finished: Tensor, noising: Noising) -> None:
         """Add what only a finished run tells: finished [batch, ...], the latent that it made, in the model's scale."""
-        series, end = self.trace.series, thinned(finished)
-        seen = [latent for latent in self.latents if latent is not None]
-        if {latent.shape for latent in seen} == {end.shape}:  # some samplers change the size on the way
-            levels = series["sigma"][:, 0].tolist()
-            series |= decomposition(self.latents, end.to(seen[0].device), levels, noising)
+        levels = self.trace.series["sigma"][:, 0].tolist() if self.trace.steps else []
+        self.trace.series |= finished_run(self.latents, finished, levels, noising)
 
     def record(self) -> None:
         """Bring the trace up to date."""

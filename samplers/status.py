@@ -15,6 +15,7 @@ class Facts:
     from_cache           of these, the calls that a step cache answered
     cfg_1                the guidance scale is 1: the negative pass is run for this node alone
     other_corrections    other nodes' hooks after CFG, which act from the transition on only
+    changed_after        other nodes' hooks after ours, which nothing here can hold back
     another              another Basin Escape patch acts on the same model
     interrupted          the run did not come to its end
     """
@@ -25,6 +26,7 @@ class Facts:
     from_cache: int = 0
     cfg_1: bool = False
     other_corrections: bool = False
+    changed_after: bool = False
     another: bool = False
     interrupted: bool = False
 
@@ -46,8 +48,8 @@ NO_EFFECT = "no effect"
 WARNING = "warning"
 
 WITHOUT_GUIDANCE = (
-    "one of the two predictions is missing (cfg 1, BasicGuider, or a prompt that is limited to other timesteps), so "
-    "there is no guidance to switch and none to record."
+    "one of the two predictions is missing (cfg 1, BasicGuider, a prompt that is limited to other timesteps, or a node "
+    "that saves a pass), so there is no guidance to switch and none to record."
 )
 BROKEN_OFF = "interrupted: there is no picture of this run."
 PLAIN, UNGUIDED = "off: plain CFG.", f"off: {WITHOUT_GUIDANCE}"
@@ -61,7 +63,8 @@ NOISE = (
     "another sampler."
 )
 CFG_1 = "cfg is 1: twice the model calls. Set transition to off for models made for cfg 1 (turbo, LCM)."
-SOME_UNGUIDED = f"in {{}} of {{}} model calls {WITHOUT_GUIDANCE}"
+SOME_UNGUIDED = f"in {{}} of {{}} model calls {WITHOUT_GUIDANCE} Copies may come from there."
+CHANGED_AFTER = "another node works on the result after this one: guidance of its own acts throughout."
 ANOTHER = "another Basin Escape patch acts on this model: remove one of the two."
 CACHED = "a step cache answered {} of {} model calls, which decide nothing: the transition comes later."
 CORRECTIONS = "other nodes' corrections after CFG act from the transition on only."
@@ -70,7 +73,7 @@ PHRASES = (
     *(PROTECTING.format(choice) for choice in BEFORE_TRANSITIONS),
     *(NOISE.format(choice) for choice in BY_IMAGE),
     *(BROKEN_OFF, PLAIN, UNGUIDED, ALL_GATED, SOME_GATED, NO_CALLS, NO_GUIDANCE, NO_STEP),
-    *(CFG_1, SOME_UNGUIDED, ANOTHER, CACHED, CORRECTIONS),
+    *(CFG_1, SOME_UNGUIDED, CHANGED_AFTER, ANOTHER, CACHED, CORRECTIONS),
 )
 
 
@@ -113,6 +116,8 @@ def _warnings(settings: Settings, facts: Facts) -> list[str]:
         found.append(CFG_1)
     if facts.without_guidance:
         found.append(SOME_UNGUIDED.format(facts.without_guidance, facts.model_calls))
+    if facts.changed_after:
+        found.append(CHANGED_AFTER)
     if facts.another:
         found.append(ANOTHER)
     if facts.from_cache:

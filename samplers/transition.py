@@ -88,6 +88,15 @@ class Transition:
         on = reached(sigma, on_device(self.static_sigma, sigma.device))
         return on | on_device(self.gated, sigma.device) if self.settings.memorization_threshold else on
 
+    def or_unjudged(self, on: Tensor, left_out: Tensor) -> Tensor:
+        """The mask `on`, with those that a gate cannot judge yet, as a prediction of theirs is left out ([batch] bool).
+
+        They may be plain CFG throughout.
+        """
+        if self.judged.all():
+            return on
+        return on_device(on, left_out.device) | (left_out & on_device(~self.judged, left_out.device))
+
     def reason(self, sample: int, began: bool) -> str | None:
         """Why CFG began on a sample, None while it has not; `began` tells it of a static transition."""
         static = self.settings.transition == STATIC and began

@@ -116,12 +116,13 @@ class BasinEscapeCFGGuider(comfy.samplers.CFGGuider):
         def pre_cfg(args):
             cond, second = args["conds_out"][:2]
             empty = second if first is None else first
-            self.hooks.decide(args, cond, select(on & judged, second, empty))
+            decided = self.hooks.decide(args, cond, select(on & judged, second, empty))
+            if with_negative:
+                return [cond, select(decided.on, second, empty)]
             now = run.mask(sigma)
-            if first is None and not now.any():
+            if not now.any():
                 return [cond, empty]
-            negative = second if with_negative else passes.negative(self.conds["negative"])
-            return [cond, select(now, negative, empty)]
+            return [cond, select(now, passes.negative(self.conds["negative"]), empty)]
 
         passes.options[PRE_CFG] = [pre_cfg, *passes.options[PRE_CFG][1:]]
         return passes.pair(self.conds["negative"] if with_negative else self.empty)

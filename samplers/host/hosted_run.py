@@ -15,6 +15,9 @@ from ..status import NO_EFFECT, WARNING, Facts
 from ..trace import GuidanceTrace, Listener, RunTrace
 from .before_run import noising, percent_to_sigma
 from .conditioning import absent
+from .uncopied import is_ours
+
+POST_CFG = "sampler_post_cfg_function"
 
 
 class HostedRun:
@@ -64,6 +67,7 @@ class HostedRun:
         cached = answered_by_cache(model_options)
         self.facts.model_calls += 1
         self.facts.from_cache += cached
+        self.facts.changed_after |= changed_after(model_options)
         return not cached
 
     def end(self, trace: GuidanceTrace, samples: Any) -> None:
@@ -89,3 +93,11 @@ def answered_by_cache(model_options: dict) -> bool:
     """Whether core's EasyCache has answered this model call, which it tells in the options."""
     cache = model_options.get("transformer_options", {}).get("easycache")
     return getattr(cache, "name", None) == "EasyCache" and cache.skip_current_step
+
+
+def changed_after(model_options: dict) -> bool:
+    """Whether a hook of another node comes after ours, as some nodes and samplers put theirs in during the run."""
+    hooks = model_options.get(POST_CFG, [])
+    last = max((k for k, hook in enumerate(hooks) if is_ours(hook)), default=len(hooks))
+    # By theirs, the host's own CFG++ samplers learn D_u.
+    return any(not getattr(hook, "__module__", "").startswith("comfy.") for hook in hooks[last + 1 :])

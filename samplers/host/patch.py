@@ -13,12 +13,12 @@ from ..status import Facts
 from ..trace import GuidanceTrace
 from .before_run import adds_noise, percent_to_sigma
 from .cfg_hooks import PRE_CFG, CFGHooks
-from .hosted_run import HostedRun
+from .hosted_run import POST_CFG, HostedRun
 from .old_host import UnannouncedRuns
-from .uncopied import Uncopied
+from .uncopied import Uncopied, is_ours
 
 KEY = "basin_escape"
-HOOKS = (PRE_CFG, "sampler_post_cfg_function")
+HOOKS = (PRE_CFG, POST_CFG)
 SECOND_PASS = "disable_cfg1_optimization"
 
 
@@ -48,11 +48,6 @@ def unpatched(model: Any) -> Any:
     else:
         clean.remove_wrappers_with_key(WrappersMP.OUTER_SAMPLE, KEY)
     return clean
-
-
-def is_ours(hook: Any) -> bool:
-    """Whether a hook in the host's options is this pack's."""
-    return isinstance(getattr(hook, "__self__", None), Uncopied)
 
 
 def without(options: dict, key: str) -> dict:
@@ -97,7 +92,7 @@ class RunPatch(Uncopied):
 def hooks_of(guider: Any, settings: Settings, trace: GuidanceTrace, sampler: Any, sigmas: list[float]) -> CFGHooks:
     """The hooks of a run that a guider is about to begin, with what can be known beforehand."""
     options = guider.model_options
-    others = options.get("sampler_post_cfg_function", [])
+    others = options.get(POST_CFG, [])
     facts = Facts(
         sampler_adds_noise=settings.transition in BY_IMAGE and adds_noise(sampler),
         other_corrections=not all(is_ours(hook) for hook in others),

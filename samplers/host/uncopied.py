@@ -1,5 +1,7 @@
 """What stands in the host's options while a run goes on, and must survive what other nodes do with them."""
 
+from typing import Any
+
 from torch import Tensor
 
 
@@ -14,6 +16,11 @@ class Uncopied:
 
     def __reduce__(self) -> tuple:
         return (Elsewhere, ())
+
+
+def is_ours(hook: Any) -> bool:
+    """Whether a hook in the host's options is this pack's."""
+    return isinstance(getattr(hook, "__self__", None), Uncopied)
 
 
 class Elsewhere:

@@ -11,9 +11,11 @@ from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.host.patch import patch_model
 from basin_escape.samplers.settings import Settings
 from basin_escape.samplers.trace import GuidanceTrace
+from basin_escape.testbed.learned_judge import COPY_SIMILARITY, similarity
+from basin_escape.tests.support import rule
 from basin_escape.tests.support.gaussian import guidance_norm, load_gaussian, prompt
 
-from .conftest import run_guider
+from .conftest import Testbed, run_guider
 
 pytest.importorskip("node_helpers", reason="needs a ComfyUI checkout (make test-server)", exc_type=ImportError)
 
@@ -243,3 +245,29 @@ class TestNodesThatReshapeGuidance:
             run = trace.runs[-1]
             expected = guidance_norm(run.quantity("sigma"), difference)
             torch.testing.assert_close(run.quantity("guidance_norm"), expected, rtol=1e-3, atol=1e-4)
+
+
+class TestEasyCache:
+    """The host's step cache at its own threshold, on the trained network."""
+
+    @pytest.mark.parametrize("before", ["zero guidance", "opposite guidance"])
+    def test_what_it_answers_decides_nothing(self, before):
+        bed, answered = Testbed("learned"), []
+        widgets = {"reuse_threshold": 0.2, "start_percent": 0.15, "end_percent": 0.95, "verbose": False}
+        model = run_node("nodes_easycache", "EasyCacheNode", model=bed.model, **widgets)
+
+        def note(args):
+            answered.append(args["model_options"]["transformer_options"]["easycache"].skip_current_step)
+            return args["conds_out"]
+
+        model.set_model_sampler_pre_cfg_function(note)
+        settings, caption = Settings("dynamic", before, latest_percent=1.0), bed.prompts.splitlines()[0]
+        samples, run = bed.guided(settings, caption, model=model, steps=50, batch=4)
+        assert 5 < sum(answered) < 45
+        norms, sigmas = run.quantity("guidance_norm").T.tolist(), run.quantity("sigma")[:, 0].tolist()
+        for seen, step in zip(norms, run.transition_step.tolist(), strict=True):
+            pairs = zip(rule.computed(seen, sigmas), answered, strict=True)
+            own = [computed and not cached for computed, cached in pairs]
+            assert step == rule.transition(settings, seen, [], sigmas, lambda percent: 0.0, run.elements, own) > 0
+        assert f"a step cache answered {sum(answered)} of 50 model calls" in run.status.text
+        assert similarity(bed.vae.decode(samples), bed.memorized[0]).max() < COPY_SIMILARITY

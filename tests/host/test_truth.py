@@ -5,7 +5,9 @@ import functools
 import math
 import pickle
 
+import comfy.model_management
 import comfy.samplers
+import comfy.utils
 import pytest
 import torch
 from basin_escape.benchmarks.measure import NODES, WIDGETS
@@ -13,9 +15,11 @@ from basin_escape.samplers.host import before_run, patch
 from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.host.patch import WrappersMP, patch_model
 from basin_escape.samplers.settings import TRANSITIONS, Settings
+from basin_escape.samplers.status import WITHOUT_GUIDANCE
 from basin_escape.samplers.trace import GuidanceTrace
+from basin_escape.testbed.judge import COPY_SIMILARITY, similarity
 from basin_escape.tests.support import rule
-from basin_escape.tests.support.gaussian import load_gaussian, prompt
+from basin_escape.tests.support.gaussian import controlnet, load_gaussian, prompt
 
 from .conftest import MEMORIZED, ORDINARY, OTHER, run_guider
 
@@ -90,6 +94,63 @@ def test_a_step_cache_decides_nothing(testbed, flagged, transition):
         assert step % 2 == 0 or step < 0 or norms[step] < 1e-2  # where a repeated guidance is lost in the rounding
     if flagged:
         assert run.status.kind == "warning" and "a step cache answered 25 of 50 model calls" in run.status.text
+
+
+class LeavesOut:
+    """A node that saves work: in every second call zeros are in the place of a prediction, or of the network's output.
+
+    what   "conditional", "unconditional", "both", or "output" (of both: a denoised prediction of eps 0 is x)
+    first  the first call that it happens in
+    """
+
+    def __init__(self, what, first):
+        self.what, self.first, self.sigmas = what, first, []
+
+    def __call__(self, apply_model, args):
+        x, sigma = args["input"], args["timestep"]
+        self.sigmas += [] if sigma[0] in self.sigmas else [sigma[0]]
+        denoised = apply_model(x, sigma, **args["c"])
+        if len(self.sigmas) % 2 == self.first:
+            return denoised
+        if self.what == "output":
+            return x
+        pairs = zip(denoised.chunk(len(args["cond_or_uncond"])), args["cond_or_uncond"], strict=True)
+        names = ("conditional", "unconditional")
+        return torch.cat([rows * (self.what not in (names[which], "both")) for rows, which in pairs])
+
+    def on(self, model):
+        saving = model.clone()
+        saving.set_model_unet_function_wrapper(self)
+        return saving
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("what", ["conditional", "unconditional", "both", "output"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(latest_percent=1.0),
+        Settings("dynamic", "opposite guidance", latest_percent=1.0),
+        Settings("escape", latest_percent=1.0),
+        Settings("never", "orthogonal guidance"),
+    ],
+    ids=lambda settings: f"{settings.transition}-{settings.before_transition}",
+)
+def test_zeros_in_a_predictions_place_decide_nothing(testbed, settings, what, first):
+    """The transition is that of the calls with both predictions alone, and nothing is copied in the others."""
+    samples, run = testbed.guided(settings, MEMORIZED, model=LeavesOut(what, first).on(testbed.model), steps=50)
+    made = [k for k in range(50) if k % 2 != first]
+    norms, sigmas = run.quantity("guidance_norm"), run.quantity("sigma")[:, 0].tolist()
+    assert norms.isfinite().nonzero()[:, 0].unique().tolist() == made
+    for sample, step in enumerate(run.transition_step.tolist()):
+        seen = norms[:, sample].tolist()
+        pulls = (7.5 * run.quantity("pull")[:, sample]).tolist() if settings.transition == "escape" else []
+        own = rule.computed(seen, sigmas)
+        assert step == rule.transition(settings, seen, pulls, sigmas, lambda percent: 0.0, run.elements, own)
+        assert step < 0 or step in made
+    assert f"in 25 of 50 model calls {WITHOUT_GUIDANCE}" in run.status.text and run.status.kind == "warning"
+    image = testbed.memorized[testbed.prompts.splitlines().index(MEMORIZED)]
+    assert similarity(testbed.vae.decode(samples), image).max() < COPY_SIMILARITY
 
 
 @announced
@@ -229,6 +290,29 @@ def test_corrections_of_other_nodes_that_wait_are_said(testbed):
     assert trace.runs[-1].status.kind == "protecting"
 
 
+def bringing_back(model, x, sigmas, extra_args=None, callback=None, disable=None):
+    """Euler with a post-CFG hook of its own, which comes after all others and brings CFG back."""
+    options = extra_args["model_options"]
+    bring_back = lambda args: torch.lerp(args["uncond_denoised"], args["cond_denoised"], 7.5)  # noqa: E731
+    hooks = [*options.get("sampler_post_cfg_function", []), bring_back]
+    extra_args = {**extra_args, "model_options": {**options, "sampler_post_cfg_function": hooks}}
+    euler = comfy.samplers.sampler_object("euler").sampler_function
+    return euler(model, x, sigmas, extra_args=extra_args, callback=callback, disable=disable)
+
+
+def test_a_hook_after_ours_is_said(testbed):
+    guider, trace = cfg_guider(testbed, testbed.model, NEVER)
+    sigmas = comfy.samplers.KSampler(testbed.model, 12, "cpu", "euler", "normal").sigmas
+    noise, foreign = testbed.noise(), comfy.samplers.KSAMPLER(bringing_back)
+    guider.sample(noise, torch.zeros_like(noise), foreign, sigmas, disable_pbar=True, seed=7)
+    run = trace.runs[-1]
+    assert run.status.kind == "warning" and "another node works on the result after this one" in run.status.text
+    for sampler in ("euler", "euler_cfg_pp"):  # whose hook changes nothing
+        guider, trace = cfg_guider(testbed, testbed.model, NEVER)
+        run_guider(guider, noise, 12, sampler)
+        assert trace.runs[-1].status.kind == "protecting"
+
+
 class Interrupted(Exception):
     pass
 
@@ -296,6 +380,23 @@ def test_off_survives_any_precision_and_scale(testbed, transition):
             assert scales.runs[-1].quantity("scale")[0].tolist() == [3.0, 8.0]
 
 
+@announced
+def test_an_escape_goes_by_the_scale_in_force(testbed):
+    """Whatever the guider's own number is: here each image has another."""
+    settings, noise = Settings("escape", latest_percent=1.0), testbed.noise(1).repeat(2, 1, 1, 1)
+    guider, trace = cfg_guider(testbed, testbed.model, settings, kind=ScalePerImage)
+    run_guider(guider, noise, 50)
+    (run,) = trace.runs
+    sigmas, steps = run.quantity("sigma")[:, 0].tolist(), run.transition_step.tolist()
+    for sample, scale in enumerate((3.0, 8.0)):
+        norms = run.quantity("guidance_norm")[:, sample].tolist()
+        pulls = (scale * run.quantity("pull")[:, sample]).tolist()
+        expected = rule.transition(settings, norms, pulls, sigmas, lambda percent: 0.0, run.elements)
+        assert steps[sample] == expected
+        assert run.quantity("scale")[steps[sample] :, sample].unique().tolist() == [scale]
+    assert 0 < steps[0] < steps[1]
+
+
 def there_and_back(value):
     return pickle.loads(pickle.dumps(value))  # noqa: S301
 
@@ -332,6 +433,7 @@ def test_an_empty_prompt_changes_nothing_of_the_other_two(testbed):
         "area": {"area": (4, 8, 0, 0), "strength": 1.0},
         "mask": {"mask": mask, "mask_strength": 0.7, "set_area_to_bounds": False},
         "timesteps": {"start_percent": 0.0, "end_percent": 0.6},
+        "control": {"control": controlnet(0.3), "control_apply_to_uncond": True},
     }
     noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     for extra in kinds.values():
@@ -431,12 +533,26 @@ def test_a_plot_finds_the_run_of_its_latent_or_says_that_it_cannot(testbed):
         find_run(trace, None)
 
 
-def test_sweep_and_detection_set_a_patch_aside(testbed):
+@pytest.mark.parametrize("node", ["TransitionSweep", "DetectMemorization"])
+def test_sweep_and_detection_set_a_patch_aside(testbed, node):
+    """What they give is that of the model without it, and the patch has no run."""
     patched = patch_model(testbed.model, Settings("never", "orthogonal guidance"), trace := GuidanceTrace())
-    clean = patch.unpatched(patched)
-    assert torch.equal(testbed.stock(MEMORIZED, model=clean), testbed.stock(MEMORIZED))
+    shared = {"positive": testbed.encode(MEMORIZED), "negative": testbed.encode(""), "latent_image": testbed.latent(1)}
+    shared |= {"seed": 3, "cfg": 7.5, "sampler_name": "euler", "scheduler": "normal"}
+    own = {
+        "TransitionSweep": {"steps": 6, "before_transition": "zero guidance", "opposite_scale": 2.0, "points": 2}
+        | {"first_percent": 0.0, "last_percent": 0.8},
+        "DetectMemorization": {"n_seeds": 2, "steps": 2, "threshold": 0.01},
+    }[node]
+    run = getattr(NODES[node](), NODES[node].FUNCTION)
+    results = [run(model=model, **shared, **own) for model in (testbed.model, patched)]
+    if node == "DetectMemorization":
+        assert results[0] == results[1]
+    else:
+        assert torch.equal(*(latents["samples"] for latents, _, _ in results))
+    assert trace.runs == []
     assert not torch.equal(testbed.stock(MEMORIZED, model=patched), testbed.stock(MEMORIZED))
-    assert len(trace.runs) == 1
+    assert torch.equal(testbed.stock(MEMORIZED, model=patch.unpatched(patched)), testbed.stock(MEMORIZED))
 
 
 def test_the_noise_levels_are_asked_for_on_the_cpu(testbed):
@@ -459,8 +575,84 @@ def test_the_noise_levels_are_asked_for_on_the_cpu(testbed):
     assert [levels(percent) for percent in (0.0, 0.25, 1.0)] == [1.0, 0.75, 0.0] and far.copies == 1
 
 
+def test_no_call_of_a_run_asks_the_models_own_levels(testbed):
+    """They lie on its device, where each question is a wait."""
+    model, own = testbed.model.clone(), copy.deepcopy(testbed.model.get_model_object("model_sampling"))
+
+    class Asked(type(own)):
+        def percent_to_sigma(self, percent):
+            assert self is not own
+            return super().percent_to_sigma(percent)
+
+    own.__class__ = Asked
+    model.add_object_patch("model_sampling", own)
+    for settings in (DYNAMIC, Settings("static", memorization_threshold=0.01)):
+        assert testbed.guided(settings, MEMORIZED, model=model)[1].steps == 12
+        guider, trace = cfg_guider(testbed, model, settings)
+        run_guider(guider, testbed.noise(), 12)
+        assert trace.runs[-1].quantity("timestep")[0, 0] > 990
+
+
 def test_words_that_the_testbed_does_not_know_are_said_once(testbed, caplog):
     clip = type(testbed.clip)(testbed.clip.embed)
     for text in ("a photo of a dog", "a photo", "red circle"):
         clip.tokenize(text)
     assert caplog.text.count("does not know a, dog, of, photo") == 1 and caplog.text.count("does not know") == 1
+
+
+class Encoder:
+    """The testbed's text encoder, which notes when it is asked, and presses Cancel at one of the prompts."""
+
+    def __init__(self, clip, events, cancel_at=None):
+        self.tokenize, self.clip, self.events, self.cancel_at = clip.tokenize, clip, events, cancel_at
+
+    def encode_from_tokens_scheduled(self, tokens):
+        self.events.append("encode")
+        if self.events.count("encode") == self.cancel_at:
+            comfy.model_management.interrupt_current_processing()
+        return self.clip.encode_from_tokens_scheduled(tokens)
+
+
+ORDINARY_PROMPTS = ["red circle", "blue cross", "green square", "yellow ring", "red ring"]
+
+
+def calibrate(testbed, events, cancel_at=None):
+    """Detect Memorization with ordinary prompts: what is done one after another goes into `events`."""
+    model = testbed.model.clone()
+
+    def network(apply_model, args):
+        events.append("look")
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    model.set_model_unet_function_wrapper(network)
+    return NODES["DetectMemorization"]().detect(
+        model=model,
+        positive=testbed.encode(MEMORIZED),
+        negative=testbed.encode(""),
+        latent_image=testbed.latent(1),
+        threshold=0.01,
+        ordinary_prompts="\n".join(ORDINARY_PROMPTS),
+        clip=Encoder(testbed.clip, events, cancel_at),
+        **{"n_seeds": 1, "steps": 1, "sampler_name": "euler", "scheduler": "normal", "cfg": 7.5, "seed": 0},
+    )
+
+
+def test_ordinary_prompts_are_encoded_and_looked_at_one_after_another(testbed, monkeypatch):
+    events = []
+    monkeypatch.setattr(
+        comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, *args, **kwargs: events.append((value, total))
+    )
+    calibrate(testbed, events)
+    looks = events.index((1, 6))
+    assert "encode" not in events[:looks] and events[-1] == (6, 6)  # progress before the first of them, to the end
+    done = [event for event in events[looks:] if isinstance(event, str)]
+    assert done == ["encode", *["look"] * looks] * 5
+
+
+def test_cancel_is_heard_while_ordinary_prompts_are_encoded(testbed):
+    events = []
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        calibrate(testbed, events, cancel_at=2)
+    assert events.count("encode") == 2
+    assert not comfy.model_management.processing_interrupted()
+    calibrate(testbed, events)  # nothing of it is left

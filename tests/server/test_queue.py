@@ -4,6 +4,7 @@ import json
 import random
 
 import numpy as np
+import pytest
 from basin_escape.tests.support.saved import read_trace
 
 from .conftest import as_testbed, load, node, pictures, run
@@ -132,3 +133,50 @@ def test_an_interrupted_run_leaves_the_next_one_untouched(server):
     prompt[node(prompt, "SaveImage")]["inputs"]["filename_prefix"] = "again"
     _, _, outputs = run(server, prompt)
     assert np.array_equal(pictures(server, outputs[node(prompt, "SaveImage")]), expected)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name"),
+    [
+        ("numbered/", "numbered/trace"),
+        ("", "trace"),
+        ("numbered/a-%date:yyyy%-%BasicScheduler.steps%", "numbered/a-20"),
+    ],
+)
+def test_a_second_trace_has_the_next_number(server, prefix, name):
+    numbers = []
+    for seed in (61, 62):
+        prompt = quick("testbed_guider", server, noise_seed=seed)
+        save = node(prompt, "SaveGuidanceTrace")
+        prompt[save]["inputs"]["filename_prefix"] = prefix
+        _, _, outputs = run(server, prompt)
+        (file,) = outputs[save]["text"]
+        assert len(saved_trace(server, outputs[save]).runs) >= 1
+        stem, number, _ = file.replace("\\", "/").rsplit("_", 2)
+        assert stem.startswith(name) and "%" not in file and stem.endswith(str(STEPS) if "%" in prefix else "trace")
+        numbers.append(int(number))
+    assert numbers[1] == numbers[0] + 1
+
+
+def test_a_plot_shows_the_run_of_its_latent_whatever_else_the_patch_has_seen(server):
+    """Two samplers behind one patch, two plots of its one trace; then one of them is drawn anew."""
+
+    def prompt_of(seeds, x_axis="timestep"):
+        prompt = quick("testbed_model_patch", server)
+        patch, plot = node(prompt, "BasinEscapeModelPatch"), node(prompt, "GuidanceNormPlot")
+        sampler = prompt[plot]["inputs"]["samples"][0]
+        kept = {key: entry for key, entry in prompt.items() if entry["class_type"] not in ("PreviewImage", "VAEDecode")}
+        for number, seed in enumerate(seeds):
+            inputs = {**prompt[sampler]["inputs"], "seed": seed, "model": [patch, 0]}
+            kept[f"8{number}"] = {"class_type": "KSampler", "inputs": inputs}
+            drawn = {**prompt[plot]["inputs"], "samples": [f"8{number}", 0], "x_axis": "step" if number else x_axis}
+            kept[f"9{number}"] = {"class_type": "GuidanceNormPlot", "inputs": drawn}
+        del kept[plot]
+        return kept
+
+    alone = {axis: shown(server, run(server, prompt_of([71], axis))[2])["90"] for axis in ("timestep", "sigma")}
+    server.post("/free", {"unload_models": True, "free_memory": True})
+    together = shown(server, run(server, prompt_of([71, 72]))[2])
+    assert np.array_equal(together["90"], alone["timestep"])
+    messages, _, outputs = run(server, prompt_of([71, 72], "sigma"))
+    assert executed(messages) == {"90"} and np.array_equal(shown(server, outputs)["90"], alone["sigma"])

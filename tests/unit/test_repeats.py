@@ -71,9 +71,10 @@ def run_with_a_gap(settings):
 
 
 def test_a_gate_judges_the_first_call_that_has_guidance():
-    run, _ = run_with_a_gap(Settings(memorization_threshold=0.5 / 2**0.5))
+    run, followed = run_with_a_gap(Settings("dynamic", "opposite guidance", memorization_threshold=0.5 / 2**0.5))
     assert run.trace.gated.tolist() == [False, True] and run.trace.quantity("guidance_norm")[:2, 1].isnan().all()
     assert run.trace.facts.without_guidance == 0  # one of the two samples has it
+    assert all(torch.equal(held, cond) for held, cond, _ in followed)  # plain CFG before it is judged, too
 
 
 def test_an_escape_aims_at_the_first_prediction_that_has_guidance():
