@@ -1,5 +1,6 @@
 """Names of files in ComfyUI's output folder, and that a file appears whole or not at all."""
 
+import contextlib
 import json
 import re
 import threading
@@ -163,7 +164,8 @@ def test_a_reader_that_polls_never_sees_a_half(output):
 
     def poll():
         while not done.is_set():
-            seen.extend([target.read_text()] if target.exists() else [])
+            with contextlib.suppress(FileNotFoundError):
+                seen.append(target.read_text())
 
     reader = threading.Thread(target=poll)
     reader.start()
