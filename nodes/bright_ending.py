@@ -8,7 +8,7 @@ from ..samplers.host.probe import visit
 from ..samplers.host.tokens import real_tokens
 from ..samplers.memorization_map import relative
 from .checks import check_number
-from .memorization_map import as_image, picture_latent
+from .memorization_map import FINISHED, TIMESTEP, as_image, picture_latent
 from .sampling import to_intermediate
 from .widgets import SEED
 
@@ -16,23 +16,14 @@ from .widgets import SEED
 class BrightEndingMask:
     @classmethod
     def INPUT_TYPES(cls):
-        timestep = {
-            "default": 1.0,
-            "min": 0.1,
-            "max": 500.0,
-            "step": 0.1,
-            "tooltip": "Where to look: the noise level of this timestep (1000 is noise, 0 the picture). The paper took "
-            "the last of 50 steps, 1.",
-        }
-        samples = "The finished picture, sampled without mitigation: after a transition its end is an ordinary one."
         return {
             "required": {
                 "model": ("MODEL", {"tooltip": "The model that made the picture: SD1.x, SD2.x or SDXL."}),
                 "clip": ("CLIP", {"tooltip": "The text encoder."}),
                 "text": ("STRING", {"multiline": True, "dynamicPrompts": True, "tooltip": "The prompt."}),
-                "samples": ("LATENT", {"tooltip": samples}),
+                **FINISHED,
                 **SEED,
-                "timestep": ("FLOAT", timestep),
+                "timestep": ("FLOAT", TIMESTEP),
             }
         }
 

@@ -7,18 +7,27 @@ from .checks import check_conditioning, check_number
 from .sampling import to_intermediate
 from .widgets import PROMPTS, SEED
 
+# Of the nodes that look at a picture once more, at the end of its sampling.
+FINISHED = {
+    "samples": (
+        "LATENT",
+        {"tooltip": "The finished picture, sampled without mitigation: after a transition its end is an ordinary one."},
+    ),
+}
+TIMESTEP = {
+    "default": 1.0,
+    "min": 0.1,
+    "max": 500.0,
+    "step": 0.1,
+    "tooltip": "Where to look: the noise level of this timestep (1000 is noise, 0 the picture). The paper took the "
+    "last of 50 steps, 1.",
+}
+
 
 class MemorizationMap:
     @classmethod
     def INPUT_TYPES(cls):
-        timestep = {
-            "default": 1.0,
-            "min": 0.1,
-            "max": 500.0,
-            "step": 0.1,
-            "tooltip": "Where to look: the noise level of this timestep (1000 is noise, 0 the picture). The paper took "
-            "the last of 50 steps, 1. Higher (20) where the map is all grain.",
-        }
+        timestep = {**TIMESTEP, "tooltip": f"{TIMESTEP['tooltip']} Higher (20) where the map is all grain."}
         box = {
             "default": 13,
             "min": 1,
@@ -28,12 +37,11 @@ class MemorizationMap:
             "picture's). The paper took 13 for 64 x 64 latents: take 25 for SDXL, 3 for the testbed. 1: no filter.",
         }
         model = "The model, with all nodes that change its guidance. A Basin Escape patch on it is set aside."
-        samples = "The finished picture, sampled without mitigation: after a transition its end is an ordinary one."
         return {
             "required": {
                 "model": ("MODEL", {"tooltip": model}),
                 **PROMPTS,
-                "samples": ("LATENT", {"tooltip": samples}),
+                **FINISHED,
                 **SEED,
                 "timestep": ("FLOAT", timestep),
                 "box": ("INT", box),

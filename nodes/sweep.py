@@ -6,7 +6,7 @@ from ..samplers.sweep import side_by_side, spread
 from ..samplers.trace import GuidanceTrace
 from .checks import check_fixed_steps, check_single
 from .sampling import build_guider, preview_callback, sample_latent, sampler_widgets, schedule
-from .transition_widgets import TRANSITION_WIDGETS
+from .transition_widgets import TRANSITION_WIDGETS, before_transition
 from .widgets import CFG, PROMPTS, SEED, UNCONDITIONAL
 
 BEFORE = (ZERO, OPPOSITE, CONDITIONAL)  # of the paper: what a transition point is looked for under
@@ -37,7 +37,7 @@ class TransitionSweep:
                 "steps": ("INT", steps),
                 **CFG,
                 **sampler_widgets(),
-                "before_transition": (list(BEFORE), {**TRANSITION_WIDGETS["before_transition"][1], "default": ZERO}),
+                "before_transition": before_transition(BEFORE, ZERO),
                 "opposite_scale": TRANSITION_WIDGETS["opposite_scale"],
                 "points": ("INT", points),
                 "first_percent": ("FLOAT", {"default": 0.1, "tooltip": first, **percent}),

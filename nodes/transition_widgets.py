@@ -3,12 +3,14 @@
 from ..samplers.settings import (
     BEFORE_TRANSITIONS,
     BY_IMAGE,
+    CONDITIONAL,
     NEVER,
     OFF,
     OPPOSITE,
     ORTHOGONAL,
     STATIC,
     TRANSITIONS,
+    ZERO,
     Settings,
 )
 
@@ -23,6 +25,22 @@ PERCENT = [
 ]
 HIGH = [{"over": 0.2, "to": 1000, "says": "is very high: every image that begins below it gets plain CFG"}]
 
+FOLLOWED = {
+    ZERO: "the unconditional prediction (the paper's method).",
+    OPPOSITE: "away from the prompt, for an earlier transition.",
+    CONDITIONAL: "the prompt at scale 1, as the paper's released script and guidance intervals do.",
+    ORTHOGONAL: "the prompt at full scale without the direction in which its first step pulled, which for a memorized "
+    "prompt is the way to the copy.",
+}
+
+
+def before_transition(choices, default):
+    """The widget with some of the choices, each with what it says."""
+    ours = {ORTHOGONAL: " (not in the paper)"}
+    says = [f"{choice}{ours.get(choice, '')}: {FOLLOWED[choice]}" for choice in choices]
+    return list(choices), {"default": default, "tooltip": " ".join(["What is followed before the transition.", *says])}
+
+
 TRANSITION_WIDGETS = {
     "transition": (
         list(TRANSITIONS),
@@ -35,17 +53,7 @@ TRANSITION_WIDGETS = {
             "paper). static: all images at static_percent. off: from the start, exactly as without this node.",
         },
     ),
-    "before_transition": (
-        list(BEFORE_TRANSITIONS),
-        {
-            "default": ORTHOGONAL,
-            "tooltip": "What is followed before the transition. zero guidance: the unconditional prediction (the "
-            "paper's method). opposite guidance: away from the prompt, for an earlier transition. conditional "
-            "only: the prompt at scale 1, as the paper's released script and guidance intervals do. orthogonal "
-            "guidance (not in the paper): the prompt at full scale without the direction in which its first step "
-            "pulled, which for a memorized prompt is the way to the copy.",
-        },
-    ),
+    "before_transition": before_transition(BEFORE_TRANSITIONS, ORTHOGONAL),
     "opposite_scale": (
         "FLOAT",
         {

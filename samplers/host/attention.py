@@ -14,10 +14,7 @@ import torch
 from comfy.ldm.modules import attention
 from torch import Tensor
 
-try:
-    from comfy.patcher_extension import WrappersMP
-except ImportError:  # ComfyUI before December 2024
-    WrappersMP = None
+from .wrappers import WrappersMP
 
 KEY = "basin_escape_attention"
 TELLS_OPTIONS = "transformer_options" in inspect.signature(attention.CrossAttention.forward).parameters

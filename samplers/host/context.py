@@ -12,14 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-try:
-    from comfy.patcher_extension import WrappersMP
-except ImportError:  # ComfyUI before December 2024
-    WrappersMP = None
-
 from ..schedule import TimestepScale
 from .before_run import percent_to_sigma
 from .uncopied import Uncopied
+from .wrappers import WrappersMP
 
 SLOT = "model_function_wrapper"
 CONDITIONAL_ROWS = 0  # the host's number of the positive prompt

@@ -2,11 +2,6 @@
 
 from typing import Any
 
-try:
-    from comfy.patcher_extension import WrappersMP
-except ImportError:  # ComfyUI before December 2024
-    WrappersMP = None
-
 from ..schedule import ascending
 from ..settings import BY_IMAGE, Settings
 from ..status import Facts
@@ -16,6 +11,7 @@ from .cfg_hooks import PRE_CFG, CFGHooks
 from .hosted_run import POST_CFG, HostedRun
 from .old_host import UnannouncedRuns
 from .uncopied import Uncopied, is_ours
+from .wrappers import WrappersMP
 
 KEY = "basin_escape"
 HOOKS = (PRE_CFG, POST_CFG)

@@ -13,16 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-try:
-    from comfy.patcher_extension import WrappersMP
-except ImportError:  # ComfyUI before December 2024
-    WrappersMP = None
-
 from ..guidance_schedule import GuidanceSchedule
 from ..schedule import TimestepScale, reached
 from .before_run import percent_to_sigma
 from .conditioning import absent
 from .uncopied import Uncopied
+from .wrappers import WrappersMP
 
 KEY = "basin_escape_scale"
 NO_NEGATIVE = (
