@@ -96,4 +96,4 @@ def patched(name: str, settings: Settings, listener: Listener | None = None) -> 
 
 def _code_of(settings: Settings) -> tuple:
     """The settings, and which version of their method's code results on disk are of."""
-    return (settings, "two pulls") if settings.before_transition == ORTHOGONAL and settings.mitigates else (settings,)
+    return (settings, "two pulls from 1.75") if settings.before_transition == ORTHOGONAL and settings.mitigates else (settings,)

@@ -8,14 +8,15 @@ from .variants import Variant, against, from_picture, variant
 
 SETTINGS = Settings("never", "orthogonal guidance")
 R = SETTINGS.repulsion
-OURS = guided("as it is: two pulls, 1.5", SETTINGS)
+OURS = guided("as it is: two pulls, 1.75", SETTINGS)
 VARIANTS = {
     "one pull": Variant(R),
     "two pulls, 1": Variant(R, 2, 1.0),
     "two pulls, 1.25": Variant(R, 2, 1.25),
+    "two pulls, 1.5": Variant(R, 2, 1.5),
     "two pulls, 2": Variant(R, 2, 2.0),
-    "four pulls, 1.5": Variant(R, 4, 1.5),
-    "the second in place of the first, 1.5": Variant(R, factor=1.5, exchanged=True),
+    "four pulls, 1.75": Variant(R, 4, 1.75),
+    "the second in place of the first, 1.75": Variant(R, factor=1.75, exchanged=True),
     "v = M - D_u": Variant(R, to_first_image=True),
     "v: mean over the batch": Variant(R, shared=True),
 }

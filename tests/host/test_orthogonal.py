@@ -24,7 +24,7 @@ def pulls(g, v, w):
     """Of one sample, what is left of both pulls, and the second one, which is new where it was None."""
     along = dot(g, v) / dot(v, v)
     q = along.clamp_min(0)
-    if w is None and dot(g - q * v, g - q * v) > 1.5**2 * dot(v, v):
+    if w is None and dot(g - q * v, g - q * v) > 1.75**2 * dot(v, v):
         w = g - along * v
     p = torch.zeros(()) if w is None else (dot(g, w) / dot(w, w)).clamp_min(0)
     return q.float(), p.float(), w

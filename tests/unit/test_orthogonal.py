@@ -84,10 +84,10 @@ def test_a_batch_is_its_samples_one_by_one(rows):
 
 def test_what_outgrows_the_first_pull_is_taken_out_too():
     pulls = Pulls()
-    # v = (1, 0, 0); 1.5 |v| is not outgrown by 1.5, and by 2 it is: w = (0, 2, 0).
-    calls = [[1.0, 0.0, 0.0], [0.5, 1.5, 0.0], [-4.0, 2.0, 0.0], [1.0, 1.0, 9.0], [0.0, -1.0, 0.0]]
+    # v = (1, 0, 0); 1.75 |v| is not outgrown by 1.75, and by 2 it is: w = (0, 2, 0).
+    calls = [[1.0, 0.0, 0.0], [0.5, 1.75, 0.0], [-4.0, 2.0, 0.0], [1.0, 1.0, 9.0], [0.0, -1.0, 0.0]]
     expected = [[1.0, 0.0], [0.5, 0.0], [0.0, 1.0], [1.0, 0.5], [0.0, 0.0]]
-    followed = [[0.0, 0, 0], [0, 1.5, 0], [-4, 0, 0], [0, 0, 9], [0, -1, 0]]
+    followed = [[0.0, 0, 0], [0, 1.75, 0], [-4, 0, 0], [0, 0, 9], [0, -1, 0]]
     for g, shares, rest in zip(calls, expected, followed, strict=True):
         q = both(pulls, g)
         assert q[:, 0].tolist() == shares
@@ -107,7 +107,7 @@ def written_out(rows, repulsion):
     for g in rows:
         v = g if v is None or dot(v, v) == 0 else v
         q = max(along(g, v), 0.0)
-        further = dot(g, g) - q * q * dot(v, v) - 1.5**2 * dot(v, v)
+        further = dot(g, g) - q * q * dot(v, v) - 1.75**2 * dot(v, v)
         assume(abs(further) > 1e-3 or g == v)  # rounding decides the rest
         if w is None and dot(v, v) > 0 and further > 0:
             w = [a - along(g, v) * b for a, b in zip(g, v, strict=True)]
