@@ -96,4 +96,5 @@ def patched(name: str, settings: Settings, listener: Listener | None = None) -> 
 
 def _code_of(settings: Settings) -> tuple:
     """The settings, and which version of their method's code results on disk are of."""
-    return (settings, "two pulls from 1.75") if settings.before_transition == ORTHOGONAL and settings.mitigates else (settings,)
+    orthogonal = settings.mitigates and settings.before_transition == ORTHOGONAL
+    return (settings, "two pulls from 1.75") if orthogonal else (settings,)
