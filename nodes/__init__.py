@@ -6,6 +6,7 @@ from . import (
     bright_ending,
     detect,
     estimate,
+    for_model,
     guard,
     guider,
     ksampler,
@@ -24,7 +25,7 @@ from . import (
     testbed,
 )
 
-MODULES = (model_patch, guider, ksampler, plot, save_image, save_trace, sweep, estimate, detect, testbed)
+MODULES = (model_patch, for_model, guider, ksampler, plot, save_image, save_trace, sweep, estimate, detect, testbed)
 MODULES += (schedule_guidance, adjust_noise, anneal_conditioning, perturb_prompt, repad_prompt, reanchor)  # methods
 MODULES += (mitigate_attention, guard, silence_neurons, memorization_map, bright_ending)  # of the cross-attention
 

@@ -1,13 +1,17 @@
-import comfy.model_management
+from functools import partial
+
 import comfy.utils
 
-from ..samplers.detection import calibrated_threshold, score
+from ..samplers.detection import score
 from ..samplers.host.patch import unpatched
+from .calibration import CALIBRATION, NO, REMEMBER, calibrate, in_force, prompts_of
 from .checks import check_number
 from .detection_scores import NORM, SCORES
 from .first_norms import FIRST_STEPS, Start
+from .node_text import show_text
 from .sampling import sampler_widgets
-from .widgets import CFG, PROMPTS, SEED
+from .thresholds import modified, name_of_model
+from .widgets import CFG, PROMPTS, SEED, UNIQUE_ID
 
 THRESHOLD = {
     "threshold": (
@@ -21,19 +25,6 @@ THRESHOLD = {
             "calibrate it with `ordinary_prompts`. The default is one for the testbed's eps and v variants.",
         },
     ),
-}
-
-CALIBRATION = {
-    "ordinary_prompts": (
-        "STRING",
-        {
-            "default": "",
-            "multiline": True,
-            "tooltip": "Calibration: ordinary prompts, one per line (200 for a real model). The threshold is then the "
-            "99th percentile of their norms, 1 % false positives, and the widget is not used. Empty: the widget.",
-        },
-    ),
-    "clip": ("CLIP", {"tooltip": "The text encoder, for `ordinary_prompts` only."}),
 }
 
 SCORE = {
@@ -67,7 +58,8 @@ class DetectMemorization:
                 **sampler_widgets(),
                 **CFG,
             },
-            "optional": {**CALIBRATION, **SCORE},
+            "optional": {**CALIBRATION, **SCORE, **REMEMBER},
+            "hidden": {**UNIQUE_ID, "prompt": "PROMPT"},
         }
 
     RETURN_TYPES = ("BOOLEAN", "FLOAT", "STRING", "FLOAT")
@@ -79,6 +71,7 @@ class DetectMemorization:
         "The threshold that was used, calibrated or not: connect that of guidance norm to `memorization_threshold`.",
     )
     FUNCTION = "detect"
+    OUTPUT_NODE = True
     CATEGORY = "basin escape"
     DESCRIPTION = (
         "Tells whether a prompt is memorized by the guidance norm of the first step (Wen et al.), before anything is "
@@ -94,36 +87,35 @@ class DetectMemorization:
         "anisotropy",
     ]
 
-    def detect(self, model, positive, threshold, ordinary_prompts="", clip=None, score_by=NORM, **start):
+    @classmethod
+    def IS_CHANGED(cls, remember=NO, **_):
+        return 0 if remember == NO else modified()
+
+    def detect(
+        self,
+        model,
+        positive,
+        threshold,
+        ordinary_prompts="",
+        clip=None,
+        score_by=NORM,
+        remember=NO,
+        unique_id=None,
+        prompt=None,
+        **start,
+    ):
         check_number("threshold", threshold, 0.0, 1.0)
-        ordinary, start, scored = prompts_of(clip, ordinary_prompts), Start(unpatched(model), **start), SCORES[score_by]
+        measure = partial(SCORES[score_by], start=Start(unpatched(model), **start))
+        ordinary = prompts_of(clip, ordinary_prompts)
         bar = comfy.utils.ProgressBar(1 + len(ordinary))
-        found = scored(positive, start)
+        found = measure(positive)
         bar.update(1)
-        origin = "the widget's"
-        if ordinary:
-            values = []
-            for prompt in ordinary:
-                comfy.model_management.throw_exception_if_processing_interrupted()
-                values.append(scored(encode(clip, prompt), start).values)
-                bar.update(1)
-            threshold = calibrated_threshold(values)
-            origin = f"99th percentile of {len(ordinary)} ordinary prompts"
+        calibrated = calibrate(clip, ordinary, measure, partial(bar.update, 1))
+        threshold, origin = in_force(threshold, calibrated, remember, score_by, name_of_model(prompt, unique_id))
         memorized = score(found.values) >= threshold
-        return memorized, score(found.values), describe(memorized, score_by, found, threshold, origin), threshold
-
-
-def prompts_of(clip, text):
-    """The lines that are not empty."""
-    prompts = [line.strip() for line in text.splitlines() if line.strip()]
-    if prompts and clip is None:
-        raise ValueError("ordinary_prompts needs a text encoder: connect `clip`, or leave the prompts empty.")
-    return prompts
-
-
-def encode(clip, prompt):
-    """The conditioning of a prompt, as CLIP Text Encode makes it."""
-    return clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
+        report = describe(memorized, score_by, found, threshold, origin)
+        show_text(report)
+        return memorized, score(found.values), report, threshold
 
 
 def describe(memorized, name, found, threshold, origin):

@@ -1,0 +1,16 @@
+"""A text on the node that is being executed, whosever node that is: ComfyUI shows it below the node's widgets."""
+
+try:
+    from comfy_execution.utils import get_executing_context
+    from server import PromptServer
+except ImportError:  # the sampling library alone, without the ComfyUI server
+    PromptServer = get_executing_context = None
+
+
+def show_text(text: str) -> None:
+    """Show a text where a page listens."""
+    if PromptServer is None or get_executing_context is None or (context := get_executing_context()) is None:
+        return
+    server = PromptServer.instance
+    if server.client_id in server.sockets:
+        server.send_progress_text(text, context.node_id, server.client_id)

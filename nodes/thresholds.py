@@ -1,0 +1,93 @@
+"""Thresholds that Detect Memorization found, by model file: a JSON file in ComfyUI's user folder, never in a graph.
+
+    user/__basin_escape/thresholds.json
+    {"guidance norm": {"model.safetensors + lora.safetensors": 0.0123}}
+
+`__` keeps it from the web: ComfyUI serves no folder of users whose name begins so.
+"""
+
+import json
+import math
+import os
+
+from .files import folder_paths, write_whole
+
+FOLDER, FILE = "__basin_escape", "thresholds.json"
+FILES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
+
+
+def path() -> str:
+    if folder_paths is None:
+        raise RuntimeError("Remembering needs a ComfyUI server, whose user folder it writes to.")
+    return os.path.join(folder_paths.get_user_directory(), FOLDER, FILE)
+
+
+def recall(score: str, model: str) -> float | None:
+    """The threshold of a score for a model; None where none is remembered, or without a server."""
+    return _read().get(score, {}).get(model) if folder_paths and model else None
+
+
+def remember(score: str, model: str, threshold: float | None) -> None:
+    """Keep a threshold, or none any more."""
+    known = _read()
+    known.setdefault(score, {}).pop(model, None)
+    if threshold is not None:
+        known[score][model] = threshold
+    os.makedirs(os.path.dirname(path()), exist_ok=True)
+    write_whole(path(), lambda name: _write(name, known))
+
+
+def modified() -> float:
+    """When the file was last written, 0 without one: for nodes that are to run anew after that."""
+    try:
+        return os.path.getmtime(path())
+    except (OSError, RuntimeError):
+        return 0.0
+
+
+def name_of_model(prompt: dict | None, node_id: str | None) -> str:
+    """The files behind a node's `model` in the prompt that is running, "a.safetensors + lora.safetensors".
+
+    Of a loader without a file the name of its class and its choices; "" where the prompt does not say.
+    """
+    parts: list[str] = []
+    seen: set[str] = set()
+    source = _model_input(prompt or {}, node_id)
+    while source in (prompt or {}) and source not in seen:
+        seen.add(source)
+        inputs = prompt[source]["inputs"]
+        texts = [value for value in inputs.values() if isinstance(value, str)]
+        parts += [os.path.basename(text.replace("\\", "/")) for text in texts if text.lower().endswith(FILES)]
+        before, source = source, _model_input(prompt, source)
+        if source is None and not parts:
+            parts.append(" ".join([prompt[before]["class_type"], *texts]))
+    return " + ".join(reversed(parts))
+
+
+def _model_input(prompt: dict, node_id: str | None) -> str | None:
+    """The id of the node that `model` of a node comes from."""
+    link = prompt.get(node_id, {}).get("inputs", {}).get("model")
+    return link[0] if isinstance(link, list) else None
+
+
+def _read() -> dict[str, dict[str, float]]:
+    """What is remembered; raises ValueError naming the file where it is none of ours."""
+    if not os.path.exists(path()):
+        return {}
+    try:
+        with open(path(), encoding="utf-8") as file:
+            known = json.load(file)
+        if all(_is_threshold(value) for by_model in known.values() for value in by_model.values()):
+            return known
+    except (ValueError, AttributeError):
+        pass
+    raise ValueError(f"The remembered thresholds cannot be read: delete the file {path()} and calibrate anew.")
+
+
+def _is_threshold(value: object) -> bool:
+    return isinstance(value, float) and math.isfinite(value) and value >= 0
+
+
+def _write(name: str, known: dict) -> None:
+    with open(name, "w", encoding="utf-8") as file:
+        json.dump(known, file, indent=1, allow_nan=False)
