@@ -28,7 +28,9 @@ def recall(score: str, model: str) -> float | None:
 
 
 def remember(score: str, model: str, threshold: float | None) -> None:
-    """Keep a threshold, or none any more."""
+    """Keep a threshold, or none any more; the file stays as it is where that is kept already."""
+    if recall(score, model) == threshold:
+        return
     known = _read()
     known.setdefault(score, {}).pop(model, None)
     if threshold is not None:
@@ -48,26 +50,32 @@ def modified() -> float:
 def name_of_model(prompt: dict | None, node_id: str | None) -> str:
     """The files behind a node's `model` in the prompt that is running, "a.safetensors + lora.safetensors".
 
-    Of a loader without a file the name of its class and its choices; "" where the prompt does not say.
+    Of a loader without a file the name of its class and its choices; "" where the prompt does not say, or where the
+    model is made of several.
     """
     parts: list[str] = []
-    seen: set[str] = set()
-    source = _model_input(prompt or {}, node_id)
-    while source in (prompt or {}) and source not in seen:
-        seen.add(source)
-        inputs = prompt[source]["inputs"]
-        texts = [value for value in inputs.values() if isinstance(value, str)]
-        parts += [os.path.basename(text.replace("\\", "/")) for text in texts if text.lower().endswith(FILES)]
-        before, source = source, _model_input(prompt, source)
-        if source is None and not parts:
-            parts.append(" ".join([prompt[before]["class_type"], *texts]))
+    chain = _behind(prompt or {}, node_id)
+    for node in chain:
+        texts = [value for value in node["inputs"].values() if isinstance(value, str)]
+        files = [os.path.basename(text.replace("\\", "/")) for text in texts if text.lower().endswith(FILES)]
+        if node is chain[-1] and not files:
+            made_of_others = any(isinstance(value, list) for value in node["inputs"].values())
+            if made_of_others:
+                return ""
+            files = [" ".join([node["class_type"], *texts])]
+        parts += files
     return " + ".join(reversed(parts))
 
 
-def _model_input(prompt: dict, node_id: str | None) -> str | None:
-    """The id of the node that `model` of a node comes from."""
-    link = prompt.get(node_id, {}).get("inputs", {}).get("model")
-    return link[0] if isinstance(link, list) else None
+def _behind(prompt: dict, node_id: str | None) -> list[dict]:
+    """The nodes that a node's `model` comes through, the nearest first."""
+    found: list[dict] = []
+    node = prompt.get(node_id)
+    while node is not None and node not in found[:-1]:
+        link = node["inputs"].get("model")
+        node = prompt.get(link[0]) if isinstance(link, list) else None
+        found += [] if node is None else [node]
+    return found
 
 
 def _read() -> dict[str, dict[str, float]]:

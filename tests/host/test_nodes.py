@@ -27,6 +27,7 @@ SHARED = [
 # Saved workflows refer to these: inputs in their order, outputs by place.
 SOCKETS = {
     "BasinEscapeModelPatch": (["model", *SHARED], ["model", "trace"]),
+    "BasinEscapeForModel": (["model", "transition"], ["model", "trace", "settings"]),
     "BasinEscapeGuider": (
         ["model", "positive", "negative", "cfg", *SHARED, "skip_unused_pass", "unconditional"],
         ["guider", "trace"],
@@ -50,7 +51,7 @@ SOCKETS = {
     "EstimateStaticTransition": (["trace", "tolerance", "samples"], ["static_percent", "plot"]),
     "DetectMemorization": (
         ["model", "positive", "negative", "latent_image", "seed", "n_seeds", "steps", "threshold"]
-        + ["sampler_name", "scheduler", "cfg", "ordinary_prompts", "clip", "score_by"],
+        + ["sampler_name", "scheduler", "cfg", "ordinary_prompts", "clip", "score_by", "remember"],
         ["memorized", "score", "report", "threshold"],
     ),
     "ScheduleGuidance": (

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import struct
 import subprocess
 import time
 import urllib.error
@@ -104,7 +105,10 @@ class ComfyUIServer:
                 raise ValueError(json.dumps(answer))
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.BINARY:
-                    previews += 1
+                    if (text := text_of(message.data)) is None:
+                        previews += 1
+                    else:
+                        messages.append(text)
                     continue
                 event = json.loads(message.data)
                 messages.append(event)
@@ -114,6 +118,14 @@ class ComfyUIServer:
                 if ended and event["data"]["prompt_id"] == answer["prompt_id"]:
                     return messages, previews
         raise RuntimeError("the websocket closed before the prompt ended")
+
+
+def text_of(message: bytes) -> dict | None:
+    """A text for a node (kind 3) as an event; None for a preview."""
+    kind, length = struct.unpack(">II", message[:8])
+    if kind != 3:
+        return None
+    return {"type": "text", "data": {"node": message[8 : 8 + length].decode(), "text": message[8 + length :].decode()}}
 
 
 def ui_to_api(workflow: dict, object_info: dict) -> dict:
