@@ -9,7 +9,7 @@ from .settings import BEFORE_TRANSITIONS, BY_IMAGE, OFF, ORTHOGONAL, ZERO, Setti
 class Facts:
     """What the host's part knows of a run beside its numbers.
 
-    sampler_adds_noise   the sampler draws noise on the way
+    sampler_adds_noise   the sampler draws noise on the way; None where that could not be found out
     model_calls          number of calls of the CFG hooks
     without_guidance     of these, the calls in which one of the two predictions is missing
     from_cache           of these, the calls that a step cache answered
@@ -20,7 +20,7 @@ class Facts:
     interrupted          the run did not come to its end
     """
 
-    sampler_adds_noise: bool = False
+    sampler_adds_noise: bool | None = False
     model_calls: int = 0
     without_guidance: int = 0
     from_cache: int = 0
@@ -62,6 +62,10 @@ NOISE = (
     "this sampler adds noise, under which {} lets copies through: take orthogonal guidance with transition never, or "
     "another sampler."
 )
+UNTRIED = (
+    "this sampler could not be tried out. If it adds noise, {} lets copies through: take orthogonal guidance with "
+    "transition never, or another sampler."
+)
 CFG_1 = "cfg is 1: twice the model calls. Set transition to off for models made for cfg 1 (turbo, LCM)."
 SOME_UNGUIDED = f"in {{}} of {{}} model calls {WITHOUT_GUIDANCE} Copies may come from there."
 CHANGED_AFTER = "another node works on the result after this one: guidance of its own acts throughout."
@@ -71,7 +75,7 @@ CORRECTIONS = "other nodes' corrections after CFG act from the transition on onl
 # What a node may say of its run, a {} for every number: its page translates these.
 PHRASES = (
     *(PROTECTING.format(choice) for choice in BEFORE_TRANSITIONS),
-    *(NOISE.format(choice) for choice in BY_IMAGE),
+    *(text.format(choice) for text in (NOISE, UNTRIED) for choice in BY_IMAGE),
     *(BROKEN_OFF, PLAIN, UNGUIDED, ALL_GATED, SOME_GATED, NO_CALLS, NO_GUIDANCE, NO_STEP),
     *(CFG_1, SOME_UNGUIDED, CHANGED_AFTER, ANOTHER, CACHED, CORRECTIONS),
 )
@@ -110,8 +114,11 @@ def _no_effect(facts: Facts, mitigated: int, from_the_start: int) -> str:
 
 def _warnings(settings: Settings, facts: Facts) -> list[str]:
     found = []
-    if facts.sampler_adds_noise and settings.transition in BY_IMAGE and settings.before_transition != ORTHOGONAL:
-        found.append(NOISE.format(settings.transition))
+    if settings.transition in BY_IMAGE and settings.before_transition != ORTHOGONAL:
+        if facts.sampler_adds_noise:
+            found.append(NOISE.format(settings.transition))
+        if facts.sampler_adds_noise is None:
+            found.append(UNTRIED.format(settings.transition))
     if facts.cfg_1:
         found.append(CFG_1)
     if facts.without_guidance:

@@ -3,6 +3,7 @@
 import copy
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,14 @@ import torch
 from torch import Tensor
 
 
+def near(model_sampling: Any) -> Any:
+    """A copy of a model's noise schedule on the CPU: each question to the original would be a wait for its device."""
+    return copy.deepcopy(model_sampling).to("cpu")
+
+
 def percent_to_sigma(model_sampling: Any) -> Callable[[float], float]:
-    """The host's, from a copy on the CPU: a run asks for scores of levels, and each would be a wait for the device."""
-    return copy.deepcopy(model_sampling).to("cpu").percent_to_sigma
+    """The host's, of a copy on the CPU: a run asks for scores of levels."""
+    return near(model_sampling).percent_to_sigma
 
 
 def noising(model_sampling: Any) -> Callable[[float], tuple[float, float]]:
@@ -26,23 +32,28 @@ def noising(model_sampling: Any) -> Callable[[float], tuple[float, float]]:
     return parts
 
 
-def adds_noise(sampler: Any) -> bool:
-    """Whether a sampler draws noise on the way: by trial, and where a trial is not possible, as its arguments say."""
+def adds_noise(sampler: Any, model_sampling: Any) -> bool | None:
+    """Whether a sampler draws noise on the way: by trial with a model's noise schedule (on the CPU), or as its
+    arguments say. None where neither tells."""
     function, options = getattr(sampler, "sampler_function", None), dict(getattr(sampler, "extra_options", {}))
     if function is None:
-        return False
+        return None
     try:
-        return not torch.equal(*(_trial(function, options, seed) for seed in (0, 1)))
+        one, other = (_trial(function, options, model_sampling, seed) for seed in (0, 1))
+        if one.isfinite().all():
+            return not torch.equal(one, other)
     except Exception:  # it needs more of a model than a trial has
-        return "noise_sampler" in inspect.signature(_unwrapped(function)).parameters
+        logging.debug("Basin Escape: no trial of %s", function, exc_info=True)
+    return True if "noise_sampler" in inspect.signature(_unwrapped(function)).parameters else None
 
 
 class _Still:
     """The least of a model: it predicts grey, and is its own inner model and patcher."""
 
-    model_sampling = None
+    device, diffusion_model = torch.device("cpu"), None
 
-    def __init__(self) -> None:
+    def __init__(self, model_sampling: Any) -> None:
+        self.model_sampling = model_sampling
         self.inner_model = self.model_patcher = self
 
     def __call__(self, x: Tensor, sigma: Tensor, model_options: dict = {}, **kwargs) -> Tensor:
@@ -55,13 +66,15 @@ class _Still:
         return None
 
 
-def _trial(function: Callable, options: dict, seed: int) -> Tensor:
+def _trial(function: Callable, options: dict, model_sampling: Any, seed: int) -> Tensor:
     """Three noise levels of one small latent; the random state is as it was afterwards."""
-    levels = torch.tensor([3.0, 2.0, 1.0])
+    levels = torch.tensor([model_sampling.percent_to_sigma(percent) for percent in (0.3, 0.5, 0.7)])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        extra = {"seed": seed, "model_options": {}}
-        return function(_Still(), torch.ones(1, 4, 4, 4), levels, extra_args=extra, disable=True, **options)
+        extra = {"seed": seed, "model_options": {"transformer_options": {}}}
+        return function(
+            _Still(model_sampling), torch.ones(1, 4, 4, 4), levels, extra_args=extra, disable=True, **options
+        )
 
 
 def _unwrapped(function: Any) -> Any:

@@ -6,7 +6,7 @@ from ..schedule import ascending
 from ..settings import BY_IMAGE, Settings
 from ..status import Facts
 from ..trace import GuidanceTrace
-from .before_run import adds_noise, percent_to_sigma
+from .before_run import adds_noise, near
 from .cfg_hooks import PRE_CFG, CFGHooks
 from .hosted_run import POST_CFG, HostedRun
 from .old_host import UnannouncedRuns
@@ -89,14 +89,14 @@ def hooks_of(guider: Any, settings: Settings, trace: GuidanceTrace, sampler: Any
     """The hooks of a run that a guider is about to begin, with what can be known beforehand."""
     options = guider.model_options
     others = options.get(POST_CFG, [])
+    model_sampling = near(guider.model_patcher.get_model_object("model_sampling"))
     facts = Facts(
-        sampler_adds_noise=settings.transition in BY_IMAGE and adds_noise(sampler),
+        sampler_adds_noise=settings.transition in BY_IMAGE and adds_noise(sampler, model_sampling),
         other_corrections=not all(is_ours(hook) for hook in others),
         another=settings.mitigates and any(is_ours(hook) for hook in others),
     )
-    percents = percent_to_sigma(guider.model_patcher.get_model_object("model_sampling"))
     negative = 2 if "empty_negative_prompt" in guider.original_conds else 1
-    return CFGHooks(HostedRun(settings, sigmas, trace.listener, percents, facts), negative)
+    return CFGHooks(HostedRun(settings, sigmas, trace.listener, model_sampling.percent_to_sigma, facts), negative)
 
 
 def _check_guider(guider: Any) -> None:

@@ -6,7 +6,7 @@ import importlib
 import comfy.samplers
 import pytest
 import torch
-from basin_escape.benchmarks.measure import count_calls
+from basin_escape.benchmarks.measure import NODES, WIDGETS, count_calls
 from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.host.patch import patch_model
 from basin_escape.samplers.settings import Settings
@@ -250,11 +250,26 @@ class TestNodesThatReshapeGuidance:
 class TestEasyCache:
     """The host's step cache at its own threshold, on the trained network."""
 
+    def cached(self, bed):
+        widgets = {"reuse_threshold": 0.2, "start_percent": 0.15, "end_percent": 0.95, "verbose": False}
+        return run_node("nodes_easycache", "EasyCacheNode", model=bed.model, **widgets)
+
+    def test_every_point_of_a_sweep_is_a_single_run_beside_it(self):
+        bed = Testbed("learned")
+        shared = {"model": self.cached(bed), "positive": bed.encode(bed.prompts.splitlines()[0])}
+        shared |= {"negative": bed.encode(""), "latent_image": bed.latent(1), "seed": 3, "steps": 20, "cfg": 7.5}
+        shared |= {"sampler_name": "euler", "scheduler": "normal", "before_transition": "zero guidance"}
+        points = {"opposite_scale": 2.0, "points": 2, "first_percent": 0.2, "last_percent": 0.8}
+        latents, _, _ = NODES["TransitionSweep"]().sweep(**shared, **points)
+        for percent, swept in zip((0.2, 0.8), latents["samples"], strict=True):
+            single = {**WIDGETS, **shared, "transition": "static", "static_percent": percent}
+            latent, _ = NODES["BasinEscapeKSampler"]().sample(**single)
+            assert torch.equal(latent["samples"][0], swept)
+
     @pytest.mark.parametrize("before", ["zero guidance", "opposite guidance"])
     def test_what_it_answers_decides_nothing(self, before):
         bed, answered = Testbed("learned"), []
-        widgets = {"reuse_threshold": 0.2, "start_percent": 0.15, "end_percent": 0.95, "verbose": False}
-        model = run_node("nodes_easycache", "EasyCacheNode", model=bed.model, **widgets)
+        model = self.cached(bed)
 
         def note(args):
             answered.append(args["model_options"]["transformer_options"]["easycache"].skip_current_step)

@@ -189,11 +189,11 @@ def test_a_node_that_writes_into_the_predictions_it_is_handed_has_no_say(testbed
 
 
 @pytest.mark.parametrize("name", comfy.samplers.KSampler.SAMPLERS)
-def test_whether_a_sampler_adds_noise_is_known_beforehand(testbed, name):
+def test_whether_a_sampler_adds_noise_is_known_beforehand(testbed, any_testbed, name):
     """Two seeds for the noise on the way, one start: the pictures differ, or do not."""
-    known = before_run.adds_noise(comfy.samplers.sampler_object(name))
-    assert known == any(part in name for part in ("ancestral", "sde", "ddpm", "lcm", "seeds", "sa_solver"))
-    if name != "dpm_adaptive":
+    known = before_run.adds_noise(comfy.samplers.sampler_object(name), levels(any_testbed))
+    assert known is any(part in name for part in ("ancestral", "sde", "ddpm", "lcm", "seeds", "sa_solver"))
+    if name != "dpm_adaptive" and any_testbed.model.model.model_type == testbed.model.model.model_type:
         pictures, noise = [], testbed.noise(1)
         for seed in (1, 2):
             torch.manual_seed(seed)
@@ -204,17 +204,43 @@ def test_whether_a_sampler_adds_noise_is_known_beforehand(testbed, name):
         assert known == (not torch.equal(*pictures))
 
 
-def test_a_sampler_of_another_pack_is_tried_out():
+def test_a_sampler_of_another_pack_is_tried_out(testbed):
     def foreign(model, x, sigmas, extra_args=None, callback=None, disable=None):
         for sigma in sigmas:
             x = model(x, sigma * x.new_ones(len(x)), **extra_args) + torch.randn_like(x) * sigma
         return x
 
     before = torch.get_rng_state()
-    assert before_run.adds_noise(comfy.samplers.KSAMPLER(foreign))
-    assert not before_run.adds_noise(comfy.samplers.KSAMPLER(functools.partial(foreign_euler, strength=0)))
-    assert not before_run.adds_noise(object())
+    assert before_run.adds_noise(comfy.samplers.KSAMPLER(foreign), levels(testbed)) is True
+    still = comfy.samplers.KSAMPLER(functools.partial(foreign_euler, strength=0))
+    assert before_run.adds_noise(still, levels(testbed)) is False
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def levels(testbed):
+    return before_run.near(testbed.model.get_model_object("model_sampling"))
+
+
+def needs_more(model, x, sigmas, extra_args=None, callback=None, disable=None):
+    model.inner_model.inner_model.diffusion_model.parameters()
+    return foreign_euler(model, x, sigmas, extra_args=extra_args, strength=0)
+
+
+def test_a_sampler_that_cannot_be_tried_out_is_said(testbed):
+    assert before_run.adds_noise(object(), levels(testbed)) is None
+    sampler = comfy.samplers.KSAMPLER(needs_more)
+    assert before_run.adds_noise(sampler, levels(testbed)) is None
+    for settings, said in (
+        (DYNAMIC, True),
+        (Settings("static"), False),
+        (Settings("dynamic", "orthogonal guidance"), False),
+    ):
+        guider = BasinEscapeCFGGuider(testbed.model, settings, GuidanceTrace())
+        guider.set_conds(testbed.encode(MEMORIZED), testbed.encode(""))
+        guider.set_cfg(7.5)
+        sigmas, noise = torch.tensor([10.0, 5.0, 1.0, 0.0]), testbed.noise()
+        guider.sample(noise, torch.zeros_like(noise), sampler, sigmas, disable_pbar=True, seed=7)
+        assert ("could not be tried out" in guider.trace.runs[-1].status.text) == said
 
 
 def foreign_euler(model, x, sigmas, extra_args=None, callback=None, disable=None, strength=1):
