@@ -71,10 +71,8 @@ def _trial(function: Callable, options: dict, model_sampling: Any, seed: int) ->
     levels = torch.tensor([model_sampling.percent_to_sigma(percent) for percent in (0.3, 0.5, 0.7)])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        extra = {"seed": seed, "model_options": {"transformer_options": {}}}
-        return function(
-            _Still(model_sampling), torch.ones(1, 4, 4, 4), levels, extra_args=extra, disable=True, **options
-        )
+        as_the_host = {"extra_args": {"seed": seed, "model_options": {"transformer_options": {}}}, "callback": None}
+        return function(_Still(model_sampling), torch.ones(1, 4, 4, 4), levels, disable=True, **as_the_host, **options)
 
 
 def _unwrapped(function: Any) -> Any:

@@ -9,7 +9,6 @@ without us, or gives another picture each time, is skipped.
 
 import asyncio
 import os
-import sys
 
 import comfy.samplers
 import pytest
@@ -38,7 +37,7 @@ def load(folder):
     import nodes
 
     before = dict(nodes.NODE_CLASS_MAPPINGS)
-    asyncio.run(nodes.load_custom_node(str(folder)))
+    assert asyncio.run(nodes.load_custom_node(str(folder))), f"{folder} does not load"
     found = {key: node for key, node in nodes.NODE_CLASS_MAPPINGS.items() if before.get(key) is not node}
     return {key: node for key, node in found.items() if can_be_tried(node)}
 
@@ -220,7 +219,6 @@ def test_whether_a_sampler_adds_noise_is_known_or_said_not_to_be(other):
     assert before_run.adds_noise(other.make(MODEL=BED.model), levels) in (not torch.equal(*pictures), None)
 
 
-def test_there_are_packs_to_test():
-    assert NODES, (
-        f"no nodes found: set PACK_PATH (it is {os.environ.get('PACK_PATH')!r}, Python {sys.version_info[:2]})"
-    )
+def test_there_is_a_pack_to_test():
+    """It loads, or nothing of this is collected; not every pack has a node that can be tried."""
+    assert os.environ.get("PACK_PATH"), "set PACKS_PATH"
