@@ -5,6 +5,13 @@ import { api, app, marked, serialize, switches, tell } from "./page.js";
 import { KEPT, labelled, switched, valueInPrompt, without } from "./switch.js";
 import { say } from "./words.js";
 
+/** By node, the transition that it was last seen with while it was on: the widget may be set to off by hand. */
+const seen = new WeakMap();
+
+export function see(node, transition, off) {
+  if (transition !== undefined && transition !== off) seen.set(node, transition);
+}
+
 /** The selected nodes of the pack, or else all. */
 function chosen() {
   const selected = new Set(Object.values(app.canvas.selected_nodes ?? {}));
@@ -25,7 +32,7 @@ export function toggle(nodes = chosen()) {
   if (fixed >= 0) tellFixed(sources[fixed].node);
   const free = nodes.map((entry, k) => ({ ...entry, from: sources[k] })).filter(({ from }) => from.widget);
   const now = free.map(({ node, definition, from }) => {
-    return { transition: from.widget.value, before: node.properties[KEPT], ...definition };
+    return { transition: from.widget.value, before: seen.get(node) ?? node.properties[KEPT], ...definition };
   });
   switched(now).forEach(({ transition, before }, k) => {
     if (before) free[k].node.properties[KEPT] = before;

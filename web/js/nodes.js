@@ -1,6 +1,6 @@
 /** Our nodes in the page: the widgets that matter, what is typed into them, and their curves. */
 
-import { toggle, title } from "./commands.js";
+import { see, title, toggle } from "./commands.js";
 import { idleWidgets, understand } from "./definitions.js";
 import { EMPTY } from "./curve/state.js";
 import { Curve } from "./curve/widget.js";
@@ -124,6 +124,7 @@ function arrange({ node, definition, owners }) {
 function situation(entry) {
   const from = source(entry, "transition");
   const value = from.widget?.value;
+  see(entry.node, value, entry.definition.off);
   const mitigation = value === undefined ? "unknown" : value === entry.definition.off ? "off" : "on";
   const absent = absence(entry);
   const explained = {
