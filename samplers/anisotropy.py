@@ -1,6 +1,7 @@
 """Anisotropy (Asthana & Belagiannis, ICLR 2026): a first norm, and whether the prompt pulls along the score itself.
 
-With one pure noise x_T, looked at as if it were the first step and as if it were nearly the last one:
+*Detecting and Mitigating Memorization in Diffusion Models through Anisotropy of the Log-Probability*. With
+one pure noise x_T, looked at as if it were the first step and as if it were nearly the last one:
 
     M = |delta(x_T, t = 981)| + g C        C = mean over pixels of cos(eps_u, delta) at (x_T, t = 41)
 

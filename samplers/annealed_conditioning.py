@@ -1,5 +1,5 @@
-"""CADS: noise on the prompt's embedding that fades while the image forms (Sadat et al., Condition-Annealed Diffusion
-Sampler, ICLR 2024).
+"""Noise on the prompt's embedding that fades while the image forms (Sadat et al., CADS: Unleashing the Diversity of
+Diffusion Models through Condition-Annealed Sampling, ICLR 2024).
 
 Per sample, with tau = t / T (1 is pure noise, 0 the image) and y the conditional embedding [tokens, dim]:
 

@@ -1,6 +1,7 @@
 """GUARD: attract by an attenuated prompt, repel from the prompt itself (Zhao et al., ICML 2026).
 
-At sampling progress p (0 to 1), with the predictions e_u, e_- of the prompt, and e_+ of the prompt whose spikes in the
+*You Don't Need All That Attention: Surgical Memorization Mitigation in Text-to-Image Diffusion Models*. At sampling
+progress p (0 to 1), with the predictions e_u, e_- of the prompt, and e_+ of the prompt whose spikes in the
 cross-attention are attenuated:
 
     e = e_u + s (e_+ - e_u) - r cos(pi/2 p) (e_- - e_u)

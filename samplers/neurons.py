@@ -8,7 +8,7 @@ output channels of the value projections in the cross-attention,
 The search for them (statistics of 50,000 prompts, then dozens to hundreds of single steps for each prompt) is not here:
 what it found is applied. The paper searches the six down layers and the middle one of Stable Diffusion 1.4, in this
 order; here any layer may be named. A model that is silenced still holds the picture: a slightly changed prompt brings
-it back (Kowalczuk et al., *Finding Dori*).
+it back (Kowalczuk et al., *Finding Dori*, ICML 2026).
 """
 
 import json
