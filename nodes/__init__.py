@@ -9,13 +9,16 @@ from . import (
     for_model,
     guard,
     guider,
+    hold_norms,
     ksampler,
     memorization_map,
     mitigate_attention,
+    mix_start,
     model_patch,
     perturb_prompt,
     plot,
     reanchor,
+    reinforce_content,
     repad_prompt,
     save_image,
     save_trace,
@@ -28,6 +31,7 @@ from . import (
 MODULES = (model_patch, for_model, guider, ksampler, plot, save_image, save_trace, sweep, estimate, detect, testbed)
 MODULES += (schedule_guidance, adjust_noise, anneal_conditioning, perturb_prompt, repad_prompt, reanchor)  # methods
 MODULES += (mitigate_attention, guard, silence_neurons, memorization_map, bright_ending)  # of the cross-attention
+MODULES += (hold_norms, mix_start, reinforce_content)  # experimental
 
 NODE_CLASS_MAPPINGS = {key: node for module in MODULES for key, (_, node) in module.NODES.items()}
 NODE_DISPLAY_NAME_MAPPINGS = {key: name for module in MODULES for key, (name, _) in module.NODES.items()}

@@ -1,7 +1,8 @@
 import comfy.sample
 import torch
 
-from ..samplers.bright_ending import as_grid, end_token, token_attention
+from ..samplers.attention import as_grid
+from ..samplers.bright_ending import end_token, token_attention
 from ..samplers.host.attention import edit_attention, layers
 from ..samplers.host.patch import unpatched
 from ..samplers.host.probe import visit

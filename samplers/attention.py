@@ -34,3 +34,11 @@ def begin_tokens(k: Tensor) -> Tensor:
     """
     first = k[:, :1]
     return (k - first).float().norm(dim=2) <= SAME * first.float().norm(dim=2)
+
+
+def as_grid(values: Tensor, height: int, width: int) -> Tensor:
+    """[rows, pixels] of a layer as [rows, h, w], where the model's input is height x width."""
+    h, w = height, width
+    while h * w > values.shape[1]:  # the network halves sizes, rounding up
+        h, w = (h + 1) // 2, (w + 1) // 2
+    return values.unflatten(1, (h, w))

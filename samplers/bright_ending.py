@@ -29,11 +29,3 @@ def token_attention(q: Tensor, k: Tensor, heads: int, token: int) -> Tensor:
     q [rows, pixels, channels], k [rows, tokens, channels]
     """
     return probabilities(q, k, heads)[:, :, token]
-
-
-def as_grid(values: Tensor, height: int, width: int) -> Tensor:
-    """[rows, pixels] of a layer as [rows, h, w], where the model's input is height x width."""
-    h, w = height, width
-    while h * w > values.shape[1]:  # the network halves sizes, rounding up
-        h, w = (h + 1) // 2, (w + 1) // 2
-    return values.unflatten(1, (h, w))

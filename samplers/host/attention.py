@@ -1,9 +1,9 @@
 """What methods do in the cross-attention of a ComfyUI model (`attn2` of UNets: SD1.x, SD2.x, SDXL).
 
 An edit is told of every cross-attention of a run and may hand on other keys and values. What then attends with them is
-whatever would have: the host, or another node's replacement (an image prompt). So edits add up, in the order in which
-they were put on the model, and are there whatever node was added later. A ComfyUI before December 2024 has no wrappers:
-there, a replacement that is put on the model after an edit takes its place.
+whatever would have: the host, or another node's replacement (an image prompt); what comes out may be changed too. So
+edits add up, in the order in which they were put on the model, and are there whatever node was added later. A ComfyUI
+before December 2024 has no wrappers: there, a replacement that is put on the model after an edit takes its place.
 """
 
 import inspect
@@ -45,6 +45,7 @@ class Attention(NamedTuple):
 
 
 Edit: TypeAlias = Callable[[Attention], tuple[Tensor, Tensor]]  # the keys and values to go on with
+After: TypeAlias = Callable[[Attention, Tensor], Tensor]  # what to go on with of the result [rows, pixels, channels]
 
 
 def layers(model: Any) -> list[Layer]:
@@ -74,25 +75,26 @@ def _cross_attentions(block: Any) -> list[tuple[int, Any]]:
     return [(index, layer.attn2) for index, layer in enumerate(inside) if getattr(layer, "attn2", None) is not None]
 
 
-def edit_attention(model: Any, edit: Edit) -> Any:
+def edit_attention(model: Any, edit: Edit, after: After | None = None) -> Any:
     """A clone of `model` (a ModelPatcher) with an edit of all its cross-attentions. ValueError where it has none."""
     patched, found = model.clone(), layers(model)
     if WrappersMP is None:
-        patched.model_options = with_edit(patched.model_options, edit, found)
+        patched.model_options = with_edit(patched.model_options, edit, found, after=after)
     else:
-        patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, RunEdit(edit, found))
+        patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, RunEdit(edit, found, after))
     return patched
 
 
 class RunEdit:
     """A wrapper of the host's outer_sample that edits the run's attention."""
 
-    def __init__(self, edit: Edit, found: list[Layer]):
-        self.edit, self.found = edit, found
+    def __init__(self, edit: Edit, found: list[Layer], after: After | None = None):
+        self.edit, self.found, self.after = edit, found, after
 
     def __call__(self, executor, *args, **kwargs):
         guider = executor.class_obj  # its options are the run's own copy
-        guider.model_options = with_edit(guider.model_options, self.edit, self.found, prompts_of(guider))
+        prompts = prompts_of(guider)
+        guider.model_options = with_edit(guider.model_options, self.edit, self.found, prompts, self.after)
         return executor(*args, **kwargs)
 
 
@@ -103,29 +105,36 @@ def prompts_of(guider: Any) -> Sequence[int]:
     return getattr(guider, "prompts", (0,))
 
 
-def with_edit(model_options: dict, edit: Edit, found: list[Layer], prompts: Sequence[int] = (0,)) -> dict:
+def with_edit(
+    model_options: dict, edit: Edit, found: list[Layer], prompts: Sequence[int] = (0,), after: After | None = None
+) -> dict:
     """Options with the edit before whatever attends in these layers. Nothing in the options is changed in place."""
     options = model_options.get("transformer_options", {})
     replaced = options.get("patches_replace", {})
     attn2 = dict(replaced.get("attn2", {}))
     for number, layer in enumerate(found):
         attend = attn2.get(layer, attn2.get(layer[:2], attend_as_the_host))
-        attn2[layer] = Edited(edit, number, layer[0], prompts, attend)
+        attn2[layer] = Edited(edit, number, layer[0], prompts, attend, after)
     return {**model_options, "transformer_options": {**options, "patches_replace": {**replaced, "attn2": attn2}}}
 
 
 class Edited:
     """A cross-attention with an edit before it, as the host's patches are called."""
 
-    def __init__(self, edit: Edit, number: int, part: str, prompts: Sequence[int], attend: Callable):
-        self.edit, self.number, self.part, self.prompts, self.attend = edit, number, part, prompts, attend
+    def __init__(
+        self, edit: Edit, number: int, part: str, prompts: Sequence[int], attend: Callable, after: After | None = None
+    ):
+        self.edit, self.number, self.part, self.prompts = edit, number, part, prompts
+        self.attend, self.after = attend, after
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, extra: dict) -> Tensor:
         order = torch.tensor([place in self.prompts for place in extra["cond_or_uncond"]])
         prompts = order.repeat_interleave(len(q) // len(order))
         sigma, shape = extra["sigmas"][0], extra["original_shape"]
-        k, v = self.edit(Attention(q, k, v, extra["n_heads"], prompts, self.number, self.part, sigma, shape))
-        return self.attend(q, k, v, extra)
+        call = Attention(q, k, v, extra["n_heads"], prompts, self.number, self.part, sigma, shape)
+        k, v = self.edit(call)
+        out = self.attend(q, k, v, extra)
+        return out if self.after is None else self.after(call, out)
 
 
 def attend_as_the_host(q: Tensor, k: Tensor, v: Tensor, extra: dict) -> Tensor:

@@ -86,6 +86,14 @@ SOCKETS = {
         ["mask", "image", "score"],
     ),
     "BrightEndingMask": (["model", "clip", "text", "samples", "seed", "timestep"], ["mask", "image", "score"]),
+    "CalibrateNorms": (
+        ["model", "clip", "negative", "latent_image", "ordinary_prompts", "seed", "n_seeds", "steps", "sampler_name"]
+        + ["scheduler", "cfg"],
+        ["norms", "report"],
+    ),
+    "HoldNorms": (["model", "norms", "limit"], ["model"]),
+    "MixStartNoise": (["model", "noise", "reference", "cutoff"], ["noise"]),
+    "ReinforceContent": (["model", "clip", "text", "width", "reinforce", "attenuate"], ["model", "positive"]),
 }
 
 

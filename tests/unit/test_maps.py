@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from basin_escape.samplers.bright_ending import as_grid, end_token, token_attention
+from basin_escape.samplers.attention import as_grid
+from basin_escape.samplers.bright_ending import end_token, token_attention
 from basin_escape.samplers.memorization_map import box_filter, relative, squared_guidance
 
 
