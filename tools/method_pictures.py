@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..benchmarks import field
+from ..benchmarks import field, field_experimental
 from ..benchmarks.harness import Sampling, evaluate
 from ..benchmarks.methods import PLAIN, Method
 from ..benchmarks.testbeds import testbed
@@ -27,6 +27,9 @@ METHODS: dict[str, Method] = {
     "perturbed-prompt": field.perturbed("random word", 4),
     "perturbed-conditioning": field.noised(0.5),
     "repadded-prompt": field.repadded("repad, end token off"),
+    "held-norms": field_experimental.held(0.0),
+    "mixed-start": field_experimental.mixed(0.2),
+    "reinforced-content": field_experimental.reinforced(2.0),
     "reanchored-guidance": field.reanchored("re-anchored", 0.01, lambda caption: field.without_title(caption)[:1]),
 }
 
