@@ -97,7 +97,8 @@ def sample(
     sigmas = schedule(bed.model, sampling.sampler, sampling.steps, sampling.scheduler)
     with Meter(bed.model) as spent:
         prompts = bed.encode(caption), bed.encode("")
-        setup = Setup(bed.model, *prompts, noise, seeds, sigmas, sampling.cfg, stock, clip=bed.clip, caption=caption)
+        known = {"clip": bed.clip, "caption": caption, "bed": bed}
+        setup = Setup(bed.model, *prompts, noise, seeds, sigmas, sampling.cfg, stock, **known)
         setup = method.change(setup)
         sampler = sampler_of(sampling.sampler, lambda: noise_on_the_way(setup.noise, setup.sigmas, seeds))
         empty = torch.zeros_like(setup.noise)

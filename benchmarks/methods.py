@@ -28,6 +28,7 @@ class Setup:
     guider              what makes the guider, from all of this
     trace               that the runs go into, where the method keeps one
     clip, caption       the text encoder, and what it made `positive` of
+    bed                 the testbed, for what is calibrated on it
     """
 
     model: Any
@@ -41,6 +42,7 @@ class Setup:
     trace: GuidanceTrace | None = None
     clip: Any = None
     caption: str = ""
+    bed: Any = None
 
 
 @dataclass(frozen=True)

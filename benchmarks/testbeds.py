@@ -43,7 +43,12 @@ class ClosedForm:
     files = [ROOT / "testbed" / f"{name}.py" for name in ("captions", "denoiser", "distribution", "drawing", "prior")]
 
     def __init__(self, variant: str):
+        self.variant = variant
         self.model, self.clip, self.vae, *_ = NODES["LoadMemorizationTestbed"]().load(variant)
+
+    def another(self) -> Any:
+        """A testbed like this one with a model of its own: what that is asked is no cost of a picture."""
+        return type(self)(self.variant)
 
     def encode(self, caption: str) -> list:
         return encode(self.clip, caption)
