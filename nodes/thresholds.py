@@ -9,6 +9,7 @@
 import json
 import math
 import os
+from pathlib import Path
 
 from .files import folder_paths, write_whole
 
@@ -36,7 +37,8 @@ def remember(score: str, model: str, threshold: float | None) -> None:
     if threshold is not None:
         known[score][model] = threshold
     os.makedirs(os.path.dirname(path()), exist_ok=True)
-    write_whole(path(), lambda name: _write(name, known))
+    text = json.dumps(known, indent=1, allow_nan=False)
+    write_whole(path(), lambda name: Path(name).write_text(text, encoding="utf-8"))
 
 
 def modified() -> float:
@@ -94,8 +96,3 @@ def _read() -> dict[str, dict[str, float]]:
 
 def _is_threshold(value: object) -> bool:
     return isinstance(value, float) and math.isfinite(value) and value >= 0
-
-
-def _write(name: str, known: dict) -> None:
-    with open(name, "w", encoding="utf-8") as file:
-        json.dump(known, file, indent=1, allow_nan=False)
