@@ -10,7 +10,7 @@ bench: export MALLOC_TRIM_THRESHOLD_ = 4000000000
 bench: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench bench-curve bench-methods bench-paper pictures locales docs
+.PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper pictures locales docs
 .PHONY: train-testbed measure-testbed compare-trainings
 .PHONY: test-packs test-server test-browser thumbnails comfyui
 
@@ -47,6 +47,10 @@ bench-paper: .venv/installed
 # Orthogonal guidance beside the paper's rules on every testbed; ARGS may be --quick.
 bench-methods: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.comparison.run $(ARGS)
+
+# Every method of the field with its best setting; ARGS may be --testbed "learned".
+bench-field: .venv/installed
+	$(BIN)/python tools/pack.py benchmarks.field.run $(ARGS)
 
 locales: .venv/installed
 	$(BIN)/python tools/pack.py tools.locales

@@ -6,15 +6,15 @@ from typing import Any
 
 import torch
 
-from ..nodes import NODE_CLASS_MAPPINGS as NODES
-from ..samplers.annealed_conditioning import Annealing
-from ..samplers.guidance_schedule import GuidanceSchedule
-from ..samplers.host.before_sampling import on_noise
-from ..samplers.host.context import change_context
-from ..samplers.host.scale_in_force import schedule_guidance
-from ..samplers.initial_noise import adjust_noise
-from ..samplers.settings import Settings
-from .methods import PLAIN, Method, Setup, guided
+from ...nodes import NODE_CLASS_MAPPINGS as NODES
+from ...samplers.annealed_conditioning import Annealing
+from ...samplers.guidance_schedule import GuidanceSchedule
+from ...samplers.host.before_sampling import on_noise
+from ...samplers.host.context import change_context
+from ...samplers.host.scale_in_force import schedule_guidance
+from ...samplers.initial_noise import adjust_noise
+from ...samplers.settings import Settings
+from ..methods import PLAIN, Method, Setup, guided
 
 
 def scheduled(name: str, schedule: GuidanceSchedule) -> Method:
@@ -115,13 +115,12 @@ SCHEDULES = [
         for shape in ("increasing", "decreasing", "rising cosine", "falling cosine", "peak mid", "dip mid")
     ),
     scheduled("increasing, at least 2", GuidanceSchedule("increasing", at_least=2.0)),
-    *(
-        scheduled(f"interval from {start:g}", GuidanceSchedule("constant", start_percent=start))
-        for start in (0.19, 0.4)
-    ),
 ]
+INTERVALS = [
+    scheduled(f"from {start:g}", GuidanceSchedule("constant", start_percent=start)) for start in (0.19, 0.4, 0.5)
+]
+STATIC = [static(t) for t in (900, 800, 700, 600, 500)]
 NOISES = [
-    *(static(t) for t in (900, 800, 700, 600)),
     *(adjusted(f"batch-wise, zero until t = {t}", 0.39, 0.7, 2, static(t)) for t in (900, 800, 700, 600)),
     *(
         adjusted(f"batch-wise {rho:g} x {m}, zero until t = 700", rho, 0.7, m, static(700))
@@ -136,10 +135,8 @@ ANNEALINGS = [
     annealed("CADS 1, tau 0.4 to 0.9", strength=1.0, tau1=0.4),
     annealed("CADS 1, tau 0.5 to 0.7", strength=1.0, tau1=0.5, tau2=0.7),
 ]
-PROMPTS = [
-    *(perturbed(kind, times) for kind in ("random word", "random number", "repeat word") for times in (1, 4)),
-    *(noised(strength) for strength in (0.1, 0.5)),
-]
+WORDS = [perturbed(kind, n) for kind in ("random word", "random number", "repeat word") for n in (1, 4)]
+EMBEDDINGS = [noised(strength) for strength in (0.1, 0.5)]
 PADDINGS = [
     *(repadded(mode, empty=empty) for mode in ("repad", "repad, end token off") for empty in (False, True)),
     *(repadded("mask pads", share) for share in (0.4, 0.7, 1.0)),
@@ -148,11 +145,3 @@ REANCHORED = [
     *(reanchored(f"re-anchored, {formula}", 0.01, without_title, formula=formula) for formula in ("blend", "paper")),
     reanchored("re-anchored, blend from 0.01", 0.01, without_title, plain_below=0.005, full_from=0.01),
 ]
-FIELD = {
-    "schedules": SCHEDULES,
-    "noises": NOISES,
-    "annealings": ANNEALINGS,
-    "prompts": PROMPTS,
-    "paddings": PADDINGS,
-    "reanchored": REANCHORED,
-}

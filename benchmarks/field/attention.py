@@ -5,8 +5,8 @@ raise there, by name.
 from dataclasses import replace
 from typing import Any
 
-from ..nodes import NODE_CLASS_MAPPINGS as NODES
-from .methods import Method, Setup
+from ...nodes import NODE_CLASS_MAPPINGS as NODES
+from ..methods import Method, Setup
 
 
 def mitigated_attention(scale: float, mask: bool = True, end_token: bool = True) -> Method:
@@ -35,11 +35,5 @@ def guard(repulsion: float = 2.0, attenuation: float = 0.3, threshold: float = 0
     return Method(name, lambda setup: replace(setup, guider=build), ("guard", repulsion, attenuation, threshold))
 
 
-METHODS = (
-    mitigated_attention(1.25),
-    mitigated_attention(1.25, end_token=False),
-    mitigated_attention(2.0),
-    guard(0.0, threshold=0.01),
-    guard(),
-    *(guard(repulsion) for repulsion in (4.0, 6.0, 8.0)),
-)
+REN = [mitigated_attention(1.25), mitigated_attention(1.25, end_token=False), mitigated_attention(2.0)]
+GUARDS = [guard(0.0, threshold=0.01), *(guard(repulsion) for repulsion in (2.0, 4.0, 6.0, 8.0))]

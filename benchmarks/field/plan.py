@@ -1,0 +1,85 @@
+"""Which methods are compared, each with some settings, and on what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..comparison.plan import PAPER, STRENGTHS
+from ..harness import Evaluation, Sampling, evaluate
+from ..methods import PLAIN, Method
+from ..testbeds import testbed
+from . import attention
+from . import methods as field
+
+CONDITIONS = {"closed form eps": Sampling(), "learned": Sampling(steps=25), "learned noise": Sampling(steps=25)}
+EXACT = "closed form eps"  # has no attention, and pads no prompt
+
+
+@dataclass(frozen=True)
+class Family:
+    """A published method, with the settings that it is tried with; attention: it needs a network that has some."""
+
+    name: str
+    settings: Sequence[Method]
+    attention: bool = False
+
+    def on(self, condition: str) -> Sequence[Method]:
+        return () if self.attention and condition == EXACT else self.settings
+
+
+FAMILIES = (
+    Family("plain CFG", [PLAIN]),
+    Family("orthogonal guidance (ours)", STRENGTHS),
+    Family("zero guidance, dynamic (Jain et al.)", PAPER[:1]),
+    Family("zero guidance, escape (ours)", PAPER[1:2]),
+    Family("opposite guidance, dynamic (Jain et al.)", PAPER[2:3]),
+    Family("zero guidance, static (Jain et al.)", field.STATIC),
+    Family("batch-wise noise (Han et al.)", field.NOISES),
+    Family("guidance schedules (Wang et al.)", field.SCHEDULES),
+    Family("guidance interval (Kynkaanniemi et al.)", field.INTERVALS),
+    Family("CADS (Sadat et al.)", field.ANNEALINGS),
+    Family("words added (Somepalli et al.)", field.WORDS),
+    Family("noise on the prompt (Somepalli et al.)", field.EMBEDDINGS),
+    Family("re-anchoring (PRSS, Chen et al.)", field.REANCHORED),
+    Family("re-padding (Kim and No)", field.PADDINGS, attention=True),
+    Family("first token and padding (Ren et al.)", attention.REN, attention=True),
+    Family("GUARD (Zhao et al.)", attention.GUARDS, attention=True),
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A method's pictures: family and number of the setting in it, as a process can be told them."""
+
+    family: int
+    setting: int
+    condition: str
+    half: str
+    kind: str = "memorized"
+    seeds: int = 2
+
+    @property
+    def method(self) -> Method:
+        return FAMILIES[self.family].on(self.condition)[self.setting]
+
+    @property
+    def captions(self) -> Sequence[str]:
+        return getattr(getattr(testbed(self.condition), self.half), self.kind)[:8]
+
+    def evaluation(self) -> Evaluation:
+        return evaluate(self.method, self.condition, self.captions, self.seeds, CONDITIONS[self.condition])
+
+
+def trials() -> list[Job]:
+    """Every setting, on the tuning half."""
+    return [
+        Job(number, setting, condition, "tuning")
+        for condition in CONDITIONS
+        for number, family in enumerate(FAMILIES)
+        for setting in range(len(family.on(condition)))
+    ]
+
+
+def finals(chosen: Sequence[Job]) -> list[Job]:
+    """The chosen settings, on the held-out half: memorized captions, and ordinary ones without a gate."""
+    held_out = [Job(job.family, job.setting, job.condition, "held_out", seeds=8) for job in chosen]
+    return held_out + [Job(job.family, job.setting, job.condition, "held_out", "ordinary", 4) for job in chosen]
