@@ -85,8 +85,7 @@ def _read() -> dict[str, dict[str, float]]:
     if not os.path.exists(path()):
         return {}
     try:
-        with open(path(), encoding="utf-8") as file:
-            known = json.load(file)
+        known = json.loads(Path(path()).read_text(encoding="utf-8"))
         if all(_is_threshold(value) for by_model in known.values() for value in by_model.values()):
             return known
     except (ValueError, AttributeError):

@@ -7,7 +7,7 @@ from ..comparison.plan import PAPER, STRENGTHS
 from ..harness import Evaluation, Sampling, evaluate
 from ..methods import PLAIN, Method
 from ..testbeds import testbed
-from . import attention
+from . import attention, experimental
 from . import methods as field
 
 CONDITIONS = {"closed form eps": Sampling(), "learned": Sampling(steps=25), "learned noise": Sampling(steps=25)}
@@ -40,6 +40,9 @@ FAMILIES = (
     Family("words added (Somepalli et al.)", field.WORDS),
     Family("noise on the prompt (Somepalli et al.)", field.EMBEDDINGS),
     Family("re-anchoring (PRSS, Chen et al.)", field.REANCHORED),
+    Family("held norm (Huang et al., experimental)", experimental.HELD),
+    Family("mixed start (CAPTAIN, experimental)", experimental.MIXED),
+    Family("smoothed attention (Joo et al., experimental)", experimental.REINFORCED, attention=True),
     Family("re-padding (Kim and No)", field.PADDINGS, attention=True),
     Family("first token and padding (Ren et al.)", attention.REN, attention=True),
     Family("GUARD (Zhao et al.)", attention.GUARDS, attention=True),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from basin_escape.benchmarks import cache, testbeds
-from basin_escape.benchmarks.field_experimental import METHODS, held, mixed, reinforced
+from basin_escape.benchmarks.field.experimental import HELD, MIXED, REINFORCED, held, mixed, reinforced
 from basin_escape.benchmarks.harness import Sampling, evaluate, sample, start_noise
 from basin_escape.benchmarks.methods import PLAIN
 
@@ -25,8 +25,9 @@ def test_a_row_has_the_calls_that_the_node_tells(method, calls):
 
 
 def test_rows_have_names_of_their_own():
-    names, settings = {method.name for method in METHODS}, {repr(method.settings) for method in METHODS}
-    assert len(names) == len(settings) == len(METHODS)
+    methods = [*HELD, *REINFORCED, *MIXED]
+    names, settings = {method.name for method in methods}, {repr(method.settings) for method in methods}
+    assert len(names) == len(settings) == len(methods)
 
 
 @pytest.mark.parametrize("method", [held(0.0), reinforced(1.0)])

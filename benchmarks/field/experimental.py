@@ -7,12 +7,12 @@ from typing import Any
 import comfy.samplers
 import torch
 
-from ..nodes import NODE_CLASS_MAPPINGS as NODES
-from ..samplers.held_norm import CleanNorms
-from ..samplers.host.clean_norms import hold_norms, recorded, statistics
-from ..samplers.mixed_start import mixed_start
-from .field import without_title
-from .methods import Method, Setup, stock, with_conds
+from ...nodes import NODE_CLASS_MAPPINGS as NODES
+from ...samplers.held_norm import CleanNorms
+from ...samplers.host.clean_norms import hold_norms, recorded, statistics
+from ...samplers.mixed_start import mixed_start
+from ..methods import Method, Setup, stock, with_conds
+from .methods import without_title
 
 CALIBRATION = 4  # pictures of each ordinary caption of the tuning half
 
@@ -74,11 +74,10 @@ def mixed(cutoff: float) -> Method:
     return Method(f"start mixed up to {cutoff:g}", change, ("mixed start", cutoff))
 
 
-METHODS = (
-    *(held(limit) for limit in (0.0, 0.25, 0.5, 1.0)),
+HELD = [held(limit) for limit in (0.0, 0.25, 0.5, 1.0)]
+REINFORCED = [
     *(reinforced(width) for width in (0.0, 1.0, 2.0, 4.0)),
     reinforced(2.0, 0.0, 0.0),
-    reinforced(2.0, 0.5, 1.0),
-    reinforced(2.0, 1.0, 1.0),
-    *(mixed(cutoff) for cutoff in (0.1, 0.2, 0.3, 0.45)),
-)
+    *(reinforced(2.0, reinforce, 1.0) for reinforce in (0.5, 1.0)),
+]
+MIXED = [mixed(cutoff) for cutoff in (0.1, 0.2, 0.3, 0.45)]
