@@ -1,4 +1,6 @@
-"""The closed-form testbed under the pack's guider, by its widgets: what the demo prints and the tests assert."""
+"""A testbed (the closed form, if none is named) under the pack's guider, by its widgets: what the demo prints and the
+tests assert.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,7 +61,7 @@ class Measurement:
 
     @property
     def samples(self) -> Tensor:
-        """[captions, seeds, 3, 16, 16] in [-1, 1]."""
+        """[captions, seeds, *latent] in [-1, 1]."""
         return self.judged.samples
 
     @property
@@ -100,13 +102,20 @@ def count_calls(model) -> tuple[object, Callable[[], int]]:
 
 
 def measure(
-    captions: Sequence[str], seeds: int, steps: int = 50, skip_unused_pass: bool = False, tick=lambda: None, **settings
+    captions: Sequence[str],
+    seeds: int,
+    steps: int = 50,
+    skip_unused_pass: bool = False,
+    tick=lambda: None,
+    name: str = "closed form eps",
+    **settings,
 ) -> Measurement:
     """Sample `seeds` pictures of every caption, as KSampler does with the caption's number as the seed.
 
+    name      of the testbed
     settings  override SETTINGS
     """
-    bed, method = testbed("closed form eps"), guided("", Settings(**{**SETTINGS, **settings}), skip_unused_pass)
+    bed, method = testbed(name), guided("", Settings(**{**SETTINGS, **settings}), skip_unused_pass)
     pictures, runs, calls = [], [], 0
     for seed, caption in enumerate(captions):
         noise = comfy.sample.prepare_noise(torch.zeros(seeds, *bed.latent_shape), seed)

@@ -16,8 +16,21 @@ from ..testbed.judge import COPY_SIMILARITY, alignment, similarity
 from ..testbed.learned_pictures import render
 from ..testbed.learned_variants import LEARNED
 from ..testbed.scenarios import SCENARIOS
+from ..testbed.scenes import captions as scene_captions
+from ..testbed.scenes.loader import SCENES
+from ..testbed.scenes.pictures import render_scenes
+from ..testbed.vocabulary import SHAPE_WORDS
 from ..tools.pack import ROOT
-from .halves import HELD_OUT, LEARNED_HELD_OUT, LEARNED_TUNING, TUNING, Captions, attributes
+from .halves import (
+    HELD_OUT,
+    LEARNED_HELD_OUT,
+    LEARNED_TUNING,
+    SCENES_HELD_OUT,
+    SCENES_TUNING,
+    TUNING,
+    Captions,
+    attributes,
+)
 
 PICTURES = render_pictures()
 MEMORIZED = PICTURES.means[: len(MEMORIZED_CAPTIONS)]
@@ -38,6 +51,7 @@ class ClosedForm:
     latent_shape = (3, 16, 16)
     copy_threshold = COPY_SIMILARITY
     tuning, held_out = TUNING, HELD_OUT
+    vocabulary = SHAPE_WORDS
     pictures = PICTURES
     memorized, captions = MEMORIZED, MEMORIZED_CAPTIONS  # in the same order
     files = [ROOT / "testbed" / f"{name}.py" for name in ("captions", "denoiser", "distribution", "drawing", "prior")]
@@ -73,12 +87,12 @@ class ClosedForm:
 
     def alignment(self, samples: Tensor, caption: str) -> Tensor:
         """Share of colour and shape that is right: [n, ...] -> [n]."""
-        return alignment(samples, caption, self.pictures)
+        return alignment(samples, caption, self.pictures, self.vocabulary)
 
     def real(self, captions: Sequence[str]) -> Tensor:
         """Ordinary training pictures with the attributes of these captions, to measure the Frechet distance to."""
         colours, shapes = self.pictures.colour, self.pictures.shape
-        named = [(colours == colour) & (shapes == shape) for colour, shape in attributes(captions)]
+        named = [(colours == colour) & (shapes == shape) for colour, shape in attributes(captions, self.vocabulary)]
         chosen = torch.stack(named).any(0).nonzero().flatten()
         return self.pictures.means[chosen[chosen >= len(self.memorized)]]
 
@@ -139,6 +153,20 @@ class Scenario(ClosedForm):
         return super().real(captions) if captions[0].endswith(SHAPES) else ordinary
 
 
+class Scenes(ClosedForm):
+    """Pictures that a person knows at a glance: to be looked at, in no table of the evidence."""
+
+    latent_shape = (3, 32, 32)
+    tuning, held_out = SCENES_TUNING, SCENES_HELD_OUT
+    vocabulary, captions = scene_captions.VOCABULARY, scene_captions.MEMORIZED_CAPTIONS
+    files = [*ClosedForm.files, *sorted((ROOT / "testbed" / "scenes").glob("*.py"))]
+
+    def __init__(self):
+        super().__init__(SCENES)
+        self.pictures = render_scenes()
+        self.memorized = self.pictures.means[: len(self.captions)]
+
+
 TRIGGERS = TITLES[1::2]
 SCENARIO_PROMPTS: dict[str, Sequence[str]] = {
     "small data set": [f"{title} {c}" for title, c in zip(TITLES[:4] * 2, HELD_OUT.ordinary, strict=False)],
@@ -148,12 +176,14 @@ SCENARIO_PROMPTS: dict[str, Sequence[str]] = {
     "trigger words alone": TRIGGERS,
 }
 TO_TUNE = {"class labels to tune": TUNING.ordinary}  # the other half of the class labels
-TESTBEDS = ("closed form eps", "closed form v", "closed form flow", *LEARNED, *SCENARIO_PROMPTS)
+TESTBEDS = ("closed form eps", "closed form v", "closed form flow", *LEARNED, SCENES, *SCENARIO_PROMPTS)
 
 
 @cache
 def testbed(name: str) -> Any:
     """One of TESTBEDS, or of TO_TUNE."""
+    if name == SCENES:
+        return Scenes()
     prompts = SCENARIO_PROMPTS | TO_TUNE
     if name in prompts:
         return Scenario(name.removesuffix(" alone").removesuffix(" to tune"), prompts[name])

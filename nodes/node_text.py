@@ -14,3 +14,22 @@ def show_text(text: str) -> None:
     server = PromptServer.instance
     if server.client_id in server.sockets:
         server.send_progress_text(text, context.node_id, server.client_id)
+
+
+class Remark:
+    """Shows a text; where an earlier run left one and now there is none, `otherwise`."""
+
+    def __init__(self, otherwise: str):
+        self.otherwise = otherwise
+        self.shown: dict[str, str] = {}  # the run that left a text, by node
+
+    def __call__(self, text: str) -> None:
+        if get_executing_context is None or (context := get_executing_context()) is None:
+            return
+        node, run = context.node_id, context.prompt_id
+        if text:
+            self.shown[node] = run
+            show_text(text)
+        elif self.shown.get(node, run) != run:
+            del self.shown[node]
+            show_text(self.otherwise)

@@ -31,10 +31,10 @@ def words(prompt: str) -> list[str]:
     return re.findall(r"[^\W_]+", prompt.lower())
 
 
-def embed(prompt_words: list[str]) -> Tensor:
-    """[1, tokens, len(WORDS)]: a unit vector for a known word, zeros for an unknown one or an empty prompt."""
-    tokens = torch.zeros(1, max(len(prompt_words), 1), len(WORDS))
+def embed(prompt_words: list[str], known: tuple[str, ...] = WORDS) -> Tensor:
+    """[1, tokens, len(known)]: a unit vector for a known word, zeros for an unknown one or an empty prompt."""
+    tokens = torch.zeros(1, max(len(prompt_words), 1), len(known))
     for position, word in enumerate(prompt_words):
-        if word in WORDS:
-            tokens[0, position, WORDS.index(word)] = 1.0
+        if word in known:
+            tokens[0, position, known.index(word)] = 1.0
     return tokens

@@ -1,7 +1,7 @@
 """The exact minimum-mean-square-error denoiser of the testbed's distribution, and it as a network would be.
 
-Latents are pixels times SCALE. A noisy latent is x = a x0 + b noise: a = 1, b = sigma for eps- and v-models
-(ComfyUI's variance-exploding form), a = 1 - sigma, b = sigma for rectified flow.
+Latents are pixels times SCALE (the variant scenes has another). A noisy latent is x = a x0 + b noise: a = 1, b = sigma
+for eps- and v-models (ComfyUI's variance-exploding form), a = 1 - sigma, b = sigma for rectified flow.
 """
 
 from collections.abc import Callable
@@ -22,13 +22,15 @@ def noise_coefficients(variant: str, sigma: Tensor) -> tuple[Tensor, Tensor]:
     return (1 - sigma if variant == "flow" else torch.ones_like(sigma)), sigma
 
 
-def posterior_mean(x: Tensor, a: Tensor, b: Tensor, means: Tensor, squares: Tensor, prior: Tensor) -> Tensor:
-    """E[x0 | x] for x0 from a mixture of N(means, c^2), c = SCALE DEVIATION.
+def posterior_mean(
+    x: Tensor, a: Tensor, b: Tensor, means: Tensor, squares: Tensor, prior: Tensor, c: float = SCALE * DEVIATION
+) -> Tensor:
+    """E[x0 | x] for x0 from a mixture of N(means, c^2).
 
     x [batch, d], a and b [batch, 1], means [components, d] in latent units and their squared lengths
     [components], prior [batch, components] log.
     """
-    c2 = (SCALE * DEVIATION) ** 2
+    c2 = c**2
     variance = a**2 * c2 + b**2
     log_likelihood = (a * x @ means.T - a**2 / 2 * squares) / variance
     mean = torch.softmax(prior + log_likelihood, dim=1) @ means
@@ -38,19 +40,28 @@ def posterior_mean(x: Tensor, a: Tensor, b: Tensor, means: Tensor, squares: Tens
 class ExactDenoiser(torch.nn.Module):
     """`posterior_mean` with the interface of a ComfyUI diffusion model.
 
-    means    [components, 3, 16, 16] in pixel units
-    variant  one of VARIANTS: what the output is, as the host's model_sampling expects it
-    prior    context [batch, tokens, words] -> [batch, components] log prior probabilities
+    means      [components, 3, size, size] in pixel units
+    variant    one of VARIANTS: what the output is, as the host's model_sampling expects it
+    prior      context [batch, tokens, words] -> [batch, components] log prior probabilities
+    deviation  standard deviation of a component, in pixel units
+    scale      of the latents
     """
 
     means: Tensor
     squares: Tensor
 
-    def __init__(self, means: Tensor, variant: str, prior: Callable[[Tensor], Tensor] = log_prior):
+    def __init__(
+        self,
+        means: Tensor,
+        variant: str,
+        prior: Callable[[Tensor], Tensor] = log_prior,
+        deviation: float = DEVIATION,
+        scale: float = SCALE,
+    ):
         super().__init__()
         self.dtype = torch.float32
-        self.variant, self.prior = variant, prior
-        self.register_buffer("means", SCALE * means.flatten(1))
+        self.variant, self.prior, self.c = variant, prior, scale * deviation
+        self.register_buffer("means", scale * means.flatten(1))
         self.register_buffer("squares", self.means.square().sum(1))
 
     def forward(self, x, timesteps, context: Tensor, control=None, transformer_options={}, **kwargs):
@@ -65,7 +76,7 @@ class ExactDenoiser(torch.nn.Module):
         a, b = noise_coefficients(self.variant, sigma)
         norm = 1 if self.variant == "flow" else (1 + b**2).sqrt()  # the host hands over x / norm
         noisy = x.flatten(1) * norm
-        denoised = posterior_mean(noisy, a, b, self.means, self.squares, self.prior(context))
+        denoised = posterior_mean(noisy, a, b, self.means, self.squares, self.prior(context), self.c)
         if self.variant == "v":
             return ((noisy / norm**2 - denoised) * norm / b).view_as(x)
         return ((noisy - denoised) / b).view_as(x)

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from .captions import COLOURS, SHAPES, words
+from .captions import words
 from .distribution import Pictures
+from .vocabulary import SHAPE_WORDS, Vocabulary
 
 COPY_SIMILARITY = 0.9
 
@@ -16,10 +17,10 @@ def similarity(images: Tensor, reference: Tensor) -> Tensor:
     return torch.nn.functional.cosine_similarity(*centred, dim=1)
 
 
-def alignment(images: Tensor, prompt: str, pictures: Pictures) -> Tensor:
-    """1 where the nearest picture has the prompt's colour and shape, 0.5 where one of the two: [n]."""
+def alignment(images: Tensor, prompt: str, pictures: Pictures, vocabulary: Vocabulary = SHAPE_WORDS) -> Tensor:
+    """1 where the nearest picture has the prompt's colour and shape (or thing), 0.5 where one of the two: [n]."""
     nearest = torch.cdist(images.flatten(1), pictures.means.flatten(1)).argmin(1)
     named = words(prompt)
-    right_colour = torch.tensor([COLOURS[c] in named for c in pictures.colour[nearest].tolist()])
-    right_shape = torch.tensor([SHAPES[s] in named for s in pictures.shape[nearest].tolist()])
+    right_colour = torch.tensor([vocabulary.colours[c] in named for c in pictures.colour[nearest].tolist()])
+    right_shape = torch.tensor([vocabulary.things[s] in named for s in pictures.shape[nearest].tolist()])
     return (right_colour.float() + right_shape.float()) / 2

@@ -11,31 +11,38 @@ from comfy.model_base import BaseModel, ModelType
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from .captions import COLOURS, SHAPES, TITLES, WORDS, words
 from .denoiser import SCALE, ExactDenoiser
-from .distribution import Pictures
+from .distribution import DEVIATION, Pictures
 from .drawing import SIZE
 from .prior import log_prior
+from .vocabulary import SHAPE_WORDS, Vocabulary
 
 UPSCALE = 8
 MODEL_TYPES = {"eps": ModelType.EPS, "v": ModelType.V_PREDICTION, "flow": ModelType.FLOW}
 
 
 class TestbedLatent(latent_formats.LatentFormat):
+    """Pixels times a scale."""
+
     latent_channels = 3
-    scale_factor = SCALE
-    latent_rgb_factors = [[1 / SCALE, 0, 0], [0, 1 / SCALE, 0], [0, 0, 1 / SCALE]]  # for previews
     latent_rgb_factors_bias = [0.0, 0.0, 0.0]
+
+    def __init__(self, scale: float = SCALE):
+        self.scale_factor = scale
+        self.latent_rgb_factors = [[1 / scale, 0, 0], [0, 1 / scale, 0], [0, 0, 1 / scale]]  # for previews
 
 
 class TestbedModel(BaseModel):
+    size = SIZE  # of its latents
+
     def extra_conds(self, **kwargs):
         """What the host asks of every conditioning before it samples: the place to look at the latent's size."""
-        size = tuple(kwargs["noise"].shape[1:])
-        if size != (TestbedLatent.latent_channels, SIZE, SIZE):
+        found, side = tuple(kwargs["noise"].shape[1:]), UPSCALE * self.size
+        if found != (TestbedLatent.latent_channels, self.size, self.size):
             raise ValueError(
-                f"latent_image has the size {'x'.join(map(str, size))}, but the memorization testbed makes 128x128 "
-                "pictures only (a latent of 3x16x16): set Empty Latent Image to width 128 and height 128."
+                f"latent_image has the size {'x'.join(map(str, found))}, but this variant of the memorization testbed "
+                f"makes {side}x{side} pictures only (a latent of 3x{self.size}x{self.size}): set Empty Latent Image to "
+                f"width {side} and height {side}."
             )
         return super().extra_conds(**kwargs)
 
@@ -47,11 +54,20 @@ class TestbedConfig(supported_models_base.BASE):
     sampling_settings = {}
 
 
-def load_model(pictures: Pictures, variant: str, prior: Callable[[Tensor], Tensor] = log_prior) -> ModelPatcher:
+def load_model(
+    pictures: Pictures,
+    variant: str,
+    prior: Callable[[Tensor], Tensor] = log_prior,
+    deviation: float = DEVIATION,
+    scale: float = SCALE,
+) -> ModelPatcher:
     """The exact denoiser as a MODEL: SD 1.5's noise schedule for eps and v, rectified flow for flow."""
 
-    build: Any = lambda **config: ExactDenoiser(pictures.means, variant, prior)  # noqa: E731
-    model = TestbedModel(TestbedConfig({}), MODEL_TYPES[variant], unet_model=build)
+    build: Any = lambda **config: ExactDenoiser(pictures.means, variant, prior, deviation, scale)  # noqa: E731
+    config = TestbedConfig({})
+    config.latent_format = TestbedLatent(scale)
+    model = TestbedModel(config, MODEL_TYPES[variant], unet_model=build)
+    model.size = pictures.means.shape[-1]
     return ModelPatcher(
         model,
         load_device=model_management.get_torch_device(),
@@ -62,25 +78,26 @@ def load_model(pictures: Pictures, variant: str, prior: Callable[[Tensor], Tenso
 class TestbedCLIP:
     """Words to vectors, with the methods that text encode nodes call.
 
-    embed  a prompt's tokens -> [1, tokens, dim]; here its words
+    embed       a prompt's tokens -> [1, tokens, dim]; here its words
+    vocabulary  what it knows
+    tell        gets what there is to say about a prompt's unknown words, "" for a prompt without any
     """
 
-    def __init__(self, embed: Callable[[Any], Tensor]):
-        self.embed = embed
-        vocabulary = {index: f"{word}</w>" for index, word in enumerate(WORDS)}
-        self.tokenizer = SimpleNamespace(words=SimpleNamespace(inv_vocab=vocabulary))  # for nodes that look for words
-        self.told: set[str] = set()  # unknown words that have been said
+    def __init__(self, embed: Callable[[Any], Tensor], vocabulary: Vocabulary = SHAPE_WORDS):
+        self.embed, self.vocabulary = embed, vocabulary
+        known = {index: f"{word}</w>" for index, word in enumerate(vocabulary.words)}
+        self.tokenizer = SimpleNamespace(words=SimpleNamespace(inv_vocab=known))  # for nodes that look for words
+        self.tell: Callable[[str], None] = lambda text: None
+        self.told: set[str] = set()  # unknown words that are in the log
 
     def tokenize(self, text: str, return_word_ids: bool = False, **kwargs) -> Any:
-        found = words(text)
-        unknown = {word for word in found if word not in WORDS} - self.told
-        if unknown:
-            self.told |= unknown
-            logging.warning(
-                "Basin Escape: the memorization testbed does not know %s, which say nothing to it. It knows titles (%s "
-                "and others), colours (%s) and shapes (%s).",
-                *map(", ".join, (sorted(unknown), TITLES[:2], COLOURS, SHAPES)),
-            )
+        found = self.vocabulary.read(text)
+        unknown = self.vocabulary.unknown(found)
+        if not self.told.issuperset(unknown):
+            new = [word for word in unknown if word not in self.told]
+            logging.warning("Basin Escape: %s", self.vocabulary.says_nothing(new))
+            self.told.update(new)
+        self.tell(self.vocabulary.says_nothing(unknown) if unknown else "")
         return found
 
     def encode_from_tokens(self, tokens: Any, return_pooled: bool = False, return_dict: bool = False):

@@ -28,13 +28,13 @@ def log_prior(context: Tensor) -> Tensor:
     return mixture(one_of((3 * title) ** TITLE_EXPONENT / TITLE_HALF), *described(colour, shape), DUPLICATES)
 
 
-def mean_words(context: Tensor) -> tuple[Tensor, ...]:
+def mean_words(context: Tensor, titles: int = len(TITLES), colours: int = len(COLOURS)) -> tuple[Tensor, ...]:
     """How much of a prompt each title, colour and shape is: [batch, titles], [batch, colours], [batch, shapes].
 
     Where a node put noise on the embedding, less than nothing of a word counts as nothing.
     """
     shares = context.float().mean(dim=1).clamp_min(0)
-    return shares.tensor_split((len(TITLES), len(TITLES) + len(COLOURS)), dim=1)
+    return shares.tensor_split((titles, titles + colours), dim=1)
 
 
 def one_of(odds: Tensor) -> Tensor:
@@ -49,17 +49,17 @@ def described(colour: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
     return odds / (1 + odds), (_share(colour)[:, :, None] * _share(shape)[:, None, :]).flatten(1)
 
 
-def mixture(memorized: Tensor, follows: Tensor, pair: Tensor, copies: float | Tensor) -> Tensor:
-    """Log probabilities of memorized pictures and ordinary ones, [batch, memorized + LAYOUTS * pairs].
+def mixture(memorized: Tensor, follows: Tensor, pair: Tensor, copies: float | Tensor, layouts: int = LAYOUTS) -> Tensor:
+    """Log probabilities of memorized pictures and ordinary ones, [batch, memorized + layouts * pairs].
 
     memorized  [batch, memorized]: the prompt means this picture; otherwise a described one, or any at all
     copies     of each memorized picture in the training set, where an ordinary one stands once
     """
     rest = 1 - memorized.sum(1, keepdim=True)
-    pictures = (torch.ones_like(memorized[0]) * copies).sum() + LAYOUTS * pair.shape[1]
+    pictures = (torch.ones_like(memorized[0]) * copies).sum() + layouts * pair.shape[1]
     anything = rest * (1 - follows) / pictures
-    ordinary = rest * follows * pair / LAYOUTS + anything
-    return torch.cat([memorized + anything * copies, ordinary.repeat(1, LAYOUTS)], dim=1).log()
+    ordinary = rest * follows * pair / layouts + anything
+    return torch.cat([memorized + anything * copies, ordinary.repeat(1, layouts)], dim=1).log()
 
 
 def _share(word: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ import json
 import platform
 import statistics
 import sys
-import time
 
 import torch
 
@@ -21,10 +20,10 @@ from .fresh_process import import_cost, peak_memory
 from .hook import bytes_of_trace, hooks, waits
 from .sampling import ON_UNET, VARIANTS, compare
 from .sd15 import load_sd15, prompt
+from .testbed_call import BATCHES, testbed_calls
 
 # What is sampled: steps, rounds, the shape of a latent. Both schedules have half of their steps before t = 500.
 TESTBED, UNET = (50, 15, (4, 3, 16, 16)), (2, 6, (1, 4, 32, 32))
-BATCHES = (1, 8, 64)
 
 
 def table(title: str, runs: dict[str, dict], steps: int) -> dict:
@@ -49,20 +48,6 @@ def print_rows(title: str, columns: list[str], rows: dict[str, list[float]], uni
     for name, values in rows.items():
         print(f"| {name} | {' | '.join(f'{value:.4g} {unit}' for value in values)} |")
     return {name: dict(zip(columns, values, strict=True)) for name, values in rows.items()}
-
-
-def testbed_calls(model, context: torch.Tensor) -> list[float]:
-    """Milliseconds of one call of the testbed's model with each of BATCHES, median of fifty."""
-    medians = []
-    for batch in BATCHES:
-        x, sigma, conditions = torch.randn(batch, 3, 16, 16), torch.full((batch,), 3.0), context.repeat(batch, 1, 1)
-        options, times = {"sigmas": sigma}, []
-        for _ in range(60):
-            started = time.perf_counter()
-            model.model.apply_model(x, sigma, c_crossattn=conditions, transformer_options=options)
-            times.append(time.perf_counter() - started)
-        medians.append(statistics.median(times[10:]) * 1000)
-    return medians
 
 
 def machine() -> dict:
@@ -94,7 +79,7 @@ def main() -> None:
 
     bed = testbed("closed form eps")
     model, conds = bed.model, (bed.encode(bed.captions[0]), bed.encode(""))
-    calls = {"one call": testbed_calls(model, conds[0][0][0])}
+    calls = {"one call": [statistics.median(times) for times in testbed_calls(bed)]}
     results["testbed, milliseconds"] = print_rows("The testbed's model", [f"batch {b}" for b in BATCHES], calls, "ms")
     runs = compare(list(VARIANTS), model, conds, *TESTBED)
     title = f"The testbed, {TESTBED[2][0]} pictures, {TESTBED[0]} steps, one thread"

@@ -114,6 +114,24 @@ def test_the_posterior_mean_is_bayes_rule(variant, sigma):
         torch.testing.assert_close(mean[sample].double(), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_variants_stay_what_the_published_figures_rest_on(variant):
+    """Bit for bit: the numbers that scenes chooses for itself do not reach them."""
+    x, sigma = torch.randn(2, 3, 16, 16, generator=torch.manual_seed(2)), torch.tensor([0.8, 0.3])
+    context = embed(words("aurora red circle")).repeat(2, 1, 1)
+    made = ExactDenoiser(PICTURES.means, variant)(x, None, context, transformer_options={"sigmas": sigma})
+    b, means = sigma[:, None], 0.5 * PICTURES.means.flatten(1)
+    a = 1 - b if variant == "flow" else torch.ones_like(b)
+    norm = 1 if variant == "flow" else (1 + b**2).sqrt()
+    noisy = x.flatten(1) * norm
+    variance = a**2 * (0.5 * 0.1) ** 2 + b**2
+    log_likelihood = (a * noisy @ means.T - a**2 / 2 * means.square().sum(1)) / variance
+    mean = torch.softmax(log_prior(context) + log_likelihood, dim=1) @ means
+    clean = mean + a * (0.5 * 0.1) ** 2 / variance * (noisy - a * mean)
+    expected = (noisy / norm**2 - clean) * norm / b if variant == "v" else (noisy - clean) / b
+    assert torch.equal(made, expected.view_as(x))
+
+
 def test_a_model_call_with_two_prompts_takes_each_rows_own():
     model = ExactDenoiser(PICTURES.means, "eps")
     x, options = torch.randn(1, 3, 16, 16), {"sigmas": torch.tensor([5.0])}
