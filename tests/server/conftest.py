@@ -41,8 +41,9 @@ def pictures(server, output):
 
 
 def similarity(images, memorized):
-    """Correlation of each 128x128 picture with a memorized image, [3, 16, 16] in [-1, 1]."""
-    small = images.reshape(len(images), 16, 8, 16, 8, 3).mean((2, 4))
+    """Correlation of each picture, eight times as large, with a memorized image, [3, side, side] in [-1, 1]."""
+    side = memorized.shape[-1]
+    small = images.reshape(len(images), side, 8, side, 8, 3).mean((2, 4))
     reference = (memorized.movedim(0, -1).numpy() / 2 + 0.5).ravel()
     return np.array([np.corrcoef(image.ravel(), reference)[0, 1] for image in small])
 

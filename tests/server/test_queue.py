@@ -79,7 +79,7 @@ MIXED = [
     ("testbed_model_patch", {"seed": 31}),
     ("testbed_model_patch", {"seed": 31, "transition": "static"}),
     ("testbed_model_patch", {"seed": 32, "before_transition": "opposite guidance"}),
-    ("testbed_model_patch", {"seed": 31, "variant": "flow"}),
+    ("testbed_model_patch", {"seed": 31, "variant": "flow", "width": 128, "height": 128}),
     ("testbed_guider", {"noise_seed": 31}),
     ("testbed_guider", {"noise_seed": 32, "skip_unused_pass": True, "transition": "static"}),
     ("testbed_guider", {"noise_seed": 31, "sampler_name": "dpmpp_2m_sde"}),

@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from basin_escape.benchmarks.measure import MEMORIZED
+from basin_escape.benchmarks.testbeds import testbed as bed_of
 from basin_escape.testbed.learned_judge import COPY_SIMILARITY
 from basin_escape.testbed.learned_variants import LEARNED
+from basin_escape.testbed.loader import TestbedVAE
 from basin_escape.tests.support.saved import read_trace
 from basin_escape.tests.support.workflows import FILES
 from basin_escape.tools.pack import ROOT
@@ -24,16 +27,16 @@ def test_every_workflow_has_a_thumbnail():
 
 
 def test_the_model_patch_workflow_shows_the_copy_and_the_escape(server):
-    prompt = load("testbed_model_patch", server)
+    """The escapes still show what the prompt names, and not the picture that was memorized."""
+    prompt, scenes = load("testbed_model_patch", server), bed_of("scenes")
     _, _, outputs = run(server, prompt)
-    previews = [key for key, entry in prompt.items() if entry["class_type"] == "PreviewImage"]
-    shown = {key: pictures(server, outputs[key]) for key in previews}
-    training = next(images for images in shown.values() if len(images) == 1 and images.shape[1] == 128)
-    assert similarity(training, MEMORIZED[0])[0] > 0.99
-    copies, escapes = sorted(
-        (similarity(images, MEMORIZED[0]) for images in shown.values() if len(images) == 4), key=np.mean, reverse=True
-    )
-    assert copies.min() > 0.9 and escapes.max() < 0.9
+    training, copies, escapes = (pictures(server, outputs[node(prompt, "PreviewImage", k)]) for k in range(3))
+    caption = prompt[node(prompt, "CLIPTextEncode")]["inputs"]["text"]
+    assert training.shape == (1, 256, 256, 3) and similarity(training, scenes.image(caption))[0] > 0.99
+    assert len(copies) == len(escapes) == 4
+    assert similarity(copies, scenes.image(caption)).min() > 0.99
+    assert similarity(escapes, scenes.image(caption)).max() < 0.3
+    assert scenes.alignment(TestbedVAE().encode(torch.tensor(escapes)), caption).tolist() == [1] * 4
 
 
 def test_the_learned_workflow_shows_the_copy_and_the_escape(server):
