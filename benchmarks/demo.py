@@ -1,22 +1,27 @@
 """`make demo`: a memorizing model with and without mitigation, on ComfyUI's own sampling library.
 
-Writes pictures, curves and traces to output/ and prints what was measured. Seeds: caption number i starts from seed i,
-pictures of one caption are one batch; 50 steps, Euler, guidance 7.5.
+Writes pictures, curves and traces to output/ and prints what was measured. The contact sheet shows the scenes, numbers
+and other pictures are of the closed form. Seeds: caption number i starts from seed i, pictures of one
+caption are one batch; 50 steps, Euler, guidance 7.5.
 """
 
 import json
 import re
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import comfy.utils
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from torch import Tensor
 from tqdm import tqdm
 
 from ..nodes.preview import to_picture
+from ..testbed.scenes.loader import SCENES
 from ..tools.pack import ROOT
-from .measure import MEMORIZED, MEMORIZED_CAPTIONS, NODES, ORDINARY_CAPTIONS, GuidanceTrace, Measurement, measure
+from .measure import MEMORIZED_CAPTIONS, NODES, ORDINARY_CAPTIONS, GuidanceTrace, Measurement, measure
+from .testbeds import testbed
 
 OUTPUT = ROOT / "output"
 # Halfway between the first-step norms (RMS) of ordinary and of memorized captions; the table prints both.
@@ -42,11 +47,12 @@ SHOWN = ["no mitigation", "orthogonal guidance", "dynamic, zero guidance"]
 def main() -> None:
     comfy.utils.set_progress_bar_enabled(False)
     started = time.perf_counter()
+    OUTPUT.mkdir(exist_ok=True)
+    contact_sheet().savefig(OUTPUT / "contact-sheet.png")
+    print(f"What it looks like: {OUTPUT / 'contact-sheet.png'}. What is measured:")
     with tqdm(total=sum(len(PROMPTS[kind][0]) for kind, _ in ROWS), unit="batch") as progress:
         results = {(kind, name): measure(*PROMPTS[kind], tick=progress.update, **SETTINGS[name]) for kind, name in ROWS}
     seconds = time.perf_counter() - started
-    OUTPUT.mkdir(exist_ok=True)
-    write_contact_sheet(results)
     write_curves(results)
     write_traces(results)
     write_memorized_images()
@@ -76,23 +82,28 @@ def print_table(results: dict[tuple[str, str], Measurement]) -> None:
     print(f"  gate used  {GATE}")
 
 
-def write_contact_sheet(results: dict[tuple[str, str], Measurement]) -> None:
-    """A row per caption: the memorized image, then the same three start noises under each of SHOWN."""
-    figure = Figure(figsize=(11, 4.9), dpi=110, layout="constrained")
+def contact_sheet() -> Figure:
+    """A row per caption of the scenes: the memorized image, then the same three start noises under each of SHOWN."""
+    captions, images = (list(values[:4]) for values in (testbed(SCENES).captions, testbed(SCENES).memorized))
+    figure = Figure(figsize=(12.2, 4.7), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    groups: Any = figure.subfigures(1, 1 + len(SHOWN), width_ratios=[1.9] + [3] * len(SHOWN), wspace=0.02)
-    columns = [("training image", [image[None] for image in MEMORIZED])]
-    columns += [(name, results["memorized", name].samples) for name in SHOWN]
-    for group, (title, samples) in zip(groups, columns, strict=True):
+    groups: Any = figure.subfigures(1, 1 + len(SHOWN), width_ratios=[3.1] + [3] * len(SHOWN), wspace=0.02)
+    columns = {"training image": [image[None] for image in images]}
+    columns |= {name: list(measure(captions, 3, name=SCENES, **SETTINGS[name]).samples) for name in SHOWN}
+    for group, (title, samples) in zip(groups, columns.items(), strict=True):
         group.suptitle(title, fontsize=11)
-        grid = group.subplots(4, min(3, len(samples[0])), squeeze=False)
-        for row, caption in enumerate(MEMORIZED_CAPTIONS[:4]):
-            for axes, sample in zip(grid[row], samples[row], strict=False):
-                axes.imshow((sample / 2 + 0.5).clamp(0, 1).movedim(0, -1))
-                axes.set(xticks=[], yticks=[])
-            if title == "training image":
-                grid[row, 0].set_ylabel(caption.replace(" ", "\n", 1), rotation=0, ha="right", va="center")
-    figure.savefig(OUTPUT / "contact-sheet.png")
+        draw_rows(group, samples, captions if title == "training image" else [])
+    return figure
+
+
+def draw_rows(figure: Any, samples: Sequence[Tensor], captions: Sequence[str] = ()) -> None:
+    """A row of pictures [n, 3, h, w] for each caption, which stands at its left if it is given."""
+    grid: Any = figure.subplots(len(samples), len(samples[0]), squeeze=False)
+    for axes, sample in zip(grid.flat, (sample for row in samples for sample in row), strict=True):
+        axes.imshow((sample / 2 + 0.5).clamp(0, 1).movedim(0, -1), interpolation="nearest")
+        axes.set(xticks=[], yticks=[])
+    for axes, caption in zip(grid[:, 0], captions, strict=False):
+        axes.set_ylabel(caption.replace(" ", "\n", 1), rotation=0, ha="right", va="center")
 
 
 def write_curves(results: dict[tuple[str, str], Measurement]) -> None:

@@ -1,10 +1,12 @@
-"""`make pictures`: what the nodes do on the testbed, for README and the help pages of the sweep and the estimate.
+"""`make pictures`: what the nodes do on the testbed, for README and the help pages of testbed, sweep and estimate.
 
-All with Euler, 50 steps, guidance 7.5. README: four memorized captions, three start noises each, without mitigation and
-under orthogonal guidance. Sweep: "aurora red circle", seed 0. Estimate: eight memorized captions, seeds 0 to 7, eight
-start noises each, zero guidance throughout.
+All with Euler, 50 steps, guidance 7.5. README: four memorized captions of the scenes, three start noises each, without
+mitigation and under orthogonal guidance. Testbed: the demo's contact sheet, the memorized pictures of the scenes, and
+what the model makes of sixteen ordinary captions without mitigation. Sweep: "aurora red circle", seed 0. Estimate:
+eight memorized captions, seeds 0 to 7, eight start noises each, zero guidance throughout.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import comfy.utils
@@ -12,8 +14,12 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..benchmarks.measure import MEMORIZED, MEMORIZED_CAPTIONS, NODES, WIDGETS, GuidanceTrace, encode, measure
+from ..benchmarks.demo import contact_sheet, draw_rows
+from ..benchmarks.measure import MEMORIZED_CAPTIONS, NODES, WIDGETS, GuidanceTrace, encode, measure
+from ..benchmarks.testbeds import testbed
 from ..nodes.preview import to_picture
+from ..testbed.scenes.captions import ORDINARY_CAPTIONS, THINGS
+from ..testbed.scenes.loader import SCENES
 from .pack import ROOT
 
 DOCS = ROOT / "web" / "docs"
@@ -25,22 +31,27 @@ README: dict[str, tuple[str, dict[str, Any]]] = {
 SWEEP_WIDGETS = ("steps", "cfg", "sampler_name", "scheduler", "before_transition", "opposite_scale")
 
 
-def rows(title: str, samples: torch.Tensor) -> Figure:
-    """A row per caption: the memorized image, then what was sampled: [captions, starts, 3, 16, 16] in [-1, 1]."""
-    captions, starts = samples.shape[:2]
-    figure = Figure(figsize=(1.3 * (starts + 2), 1.25 * captions + 0.4), dpi=100, layout="constrained")
+def rows(title: str, settings: dict[str, Any]) -> Figure:
+    """A row per caption: the memorized picture, then what was sampled from three start noises."""
+    bed, captions = testbed(SCENES), testbed(SCENES).captions[:4]
+    samples = measure(captions, 3, name=SCENES, **settings).samples
+    figure = Figure(figsize=(7.4, 5.5), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
-    groups: Any = figure.subfigures(1, 2, width_ratios=[2, starts])
-    halves = {"training image": MEMORIZED[:captions, None], title: samples}
-    for group, (name, columns) in zip(groups, halves.items(), strict=True):
+    groups: Any = figure.subfigures(1, 2, width_ratios=[2.5, 3])
+    for group, name in zip(groups, ("training image", title), strict=True):
         group.suptitle(name, fontsize=11)
-        grid: Any = group.subplots(captions, columns.shape[1], squeeze=False)
-        for axes, image in zip(grid.flat, columns.flatten(0, 1), strict=True):
-            axes.imshow((image / 2 + 0.5).clamp(0, 1).movedim(0, -1))
-            axes.set(xticks=[], yticks=[])
-        for axes, caption in zip(grid[:, 0], MEMORIZED_CAPTIONS, strict=False):
-            if name == "training image":
-                axes.set_ylabel(caption.replace(" ", "\n"), rotation=0, ha="right", va="center")
+    draw_rows(groups[0], list(bed.memorized[: len(captions), None]), captions)
+    draw_rows(groups[1], list(samples))
+    return figure
+
+
+def grid(images: torch.Tensor, captions: Sequence[str]) -> Figure:
+    """Sixteen pictures [16, 3, h, w], each below its caption."""
+    figure = Figure(figsize=(6, 7), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    draw_rows(figure, images.split(4))
+    for axes, caption in zip(figure.axes, captions, strict=True):
+        axes.set_title(caption.replace(", ", ",\n"), fontsize=10)
     return figure
 
 
@@ -72,7 +83,11 @@ def estimate_picture() -> torch.Tensor:
 def main() -> None:
     comfy.utils.set_progress_bar_enabled(False)
     for name, (title, settings) in README.items():
-        figure = rows(title, measure(MEMORIZED_CAPTIONS[:4], 3, **settings).samples)
-        figure.savefig(ROOT / "docs" / f"{name}.png")
+        rows(title, settings).savefig(ROOT / "docs" / f"{name}.png")
+    contact_sheet().savefig(DOCS / "contact-sheet.png")
+    grid(testbed(SCENES).memorized, testbed(SCENES).captions).savefig(DOCS / "scenes-memorized.png")
+    ordinary = [caption for i, caption in enumerate(ORDINARY_CAPTIONS) if sum(divmod(i, len(THINGS))) % 3]
+    made = measure(ordinary, 1, name=SCENES, transition="off").samples[:, 0]
+    grid(made, ordinary).savefig(DOCS / "scenes-ordinary.png")
     for name, image in {"transition-sweep": sweep_picture(), "static-point": estimate_picture()}.items():
         to_picture(image).save(DOCS / f"{name}.png", optimize=True)
