@@ -71,7 +71,7 @@ def outputs_of(server, prompt, title, name):
 
 
 def compose(parts):
-    """Pictures [128, 128, 3] side by side, each above its word."""
+    """Pictures [side, side, 3] side by side, each above its word."""
     whole = Image.new("RGB", (2 * SIDE + GAP, SIDE + BAR), PAPER)
     draw, font = ImageDraw.Draw(whole), ImageFont.load_default(32)
     for k, (word, pixels) in enumerate(parts.items()):
