@@ -162,16 +162,15 @@ def test_a_plot_shows_the_run_of_its_latent_whatever_else_the_patch_has_seen(ser
     """Two samplers behind one patch, two plots of its one trace; then one of them is drawn anew."""
 
     def prompt_of(seeds, x_axis="timestep"):
-        prompt = quick("testbed_model_patch", server)
-        patch, plot = node(prompt, "BasinEscapeModelPatch"), node(prompt, "GuidanceNormPlot")
-        sampler = prompt[plot]["inputs"]["samples"][0]
+        prompt, other = quick("testbed_model_patch", server), quick("testbed_guider", server)
+        patch = node(prompt, "BasinEscapeModelPatch")
+        plot = {**other[node(other, "GuidanceNormPlot")]["inputs"], "trace": [patch, 1]}
+        sampler = next(key for key, entry in prompt.items() if entry["inputs"].get("model") == [patch, 0])
         kept = {key: entry for key, entry in prompt.items() if entry["class_type"] not in ("PreviewImage", "VAEDecode")}
         for number, seed in enumerate(seeds):
-            inputs = {**prompt[sampler]["inputs"], "seed": seed, "model": [patch, 0]}
-            kept[f"8{number}"] = {"class_type": "KSampler", "inputs": inputs}
-            drawn = {**prompt[plot]["inputs"], "samples": [f"8{number}", 0], "x_axis": "step" if number else x_axis}
+            kept[f"8{number}"] = {"class_type": "KSampler", "inputs": {**prompt[sampler]["inputs"], "seed": seed}}
+            drawn = {**plot, "samples": [f"8{number}", 0], "x_axis": "step" if number else x_axis}
             kept[f"9{number}"] = {"class_type": "GuidanceNormPlot", "inputs": drawn}
-        del kept[plot]
         return kept
 
     alone = {axis: shown(server, run(server, prompt_of([71], axis))[2])["90"] for axis in ("timestep", "sigma")}
