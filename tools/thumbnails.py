@@ -33,6 +33,13 @@ SHOWN = {
     "testbed_guider": "With: new pictures",
     "testbed_static_point": "Prompt 1, guided from that point on",
 }
+# Two nodes of one run, and a word for each.
+PAIRS = {
+    "testbed_prompt_methods": {"plain": "Plain CFG", "words added": "Random words"},
+    "testbed_noise_methods": {"increasing CFG": "Guidance that increases", "orthogonal": "Orthogonal guidance"},
+    "testbed_attention_methods": {"attention": "First token, no padding", "GUARD": "GUARD"},
+    "testbed_maps": {"picture": "The pictures", "map": "Memorization map"},
+}
 ZOOM = 1.5
 PLACE_GUIDER = """([zoom, steps]) => {
     const nodes = Object.fromEntries(app.graph._nodes.map(node => [node.type, node]));
@@ -54,6 +61,9 @@ def thumbnail(server, name):
     if name == "testbed_sweep":
         images = outputs_of(server, load_prompt(name, server), "PreviewImage", name)
         return compose({"early": images[0], "late": images[-1]})
+    if name in PAIRS:
+        outputs = run(server, load_prompt(name, server))[2]
+        return compose({word: shown_by(server, outputs, title, name)[0] for word, title in PAIRS[name].items()})
     source = "testbed_model_patch" if name == "testbed_slider" else name
     prompt = load_prompt(source, server)
     prompt = as_testbed(prompt) if source == "sd15_drop_in" else prompt
@@ -65,9 +75,13 @@ def thumbnail(server, name):
 
 
 def outputs_of(server, prompt, title, name):
-    """The pictures of the node of that title or type."""
+    """The pictures of the node of that title or type, after a run."""
+    return shown_by(server, run(server, prompt)[2], title, name)
+
+
+def shown_by(server, outputs, title, name):
     (key,) = [str(n["id"]) for n in read_workflow(name)["nodes"] if title in (n.get("title"), n["type"])]
-    return pictures(server, run(server, prompt)[2][key])
+    return pictures(server, outputs[key])
 
 
 def compose(parts):

@@ -52,6 +52,28 @@ def test_the_learned_workflow_shows_the_copy_and_the_escape(server):
     assert copies.min() > COPY_SIMILARITY > escapes.max()
 
 
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("testbed_prompt_methods", 5),
+        ("testbed_noise_methods", 6),
+        ("testbed_attention_methods", 4),
+        ("testbed_maps", 3),
+    ],
+)
+def test_every_method_of_a_workflow_makes_its_pictures(server, name, columns):
+    prompt = load(name, server)
+    _, _, outputs = run(server, prompt)
+    shown = [pictures(server, outputs[key]) for key, entry in prompt.items() if entry["class_type"] == "PreviewImage"]
+    assert sorted(map(len, shown)) == [1] + columns * [2]
+    reference = LEARNED["learned noise"].memorized_pictures()[0]
+    found = [similarity(images, reference) for images in shown if len(images) == 2]
+    if name in ("testbed_prompt_methods", "testbed_maps"):  # plain CFG
+        assert max(values.min() for values in found) > COPY_SIMILARITY
+    if name == "testbed_noise_methods":  # orthogonal guidance
+        assert min(values.max() for values in found) < COPY_SIMILARITY
+
+
 def test_the_guider_workflow_writes_its_trace(server):
     prompt = load("testbed_guider", server)
     _, _, outputs = run(server, prompt)

@@ -14,6 +14,10 @@ FILES = {
     "testbed_guider": "Basin Escape 6 - guider and negative prompt",
     "testbed_sweep": "Basin Escape 7 - when may guidance begin",
     "testbed_static_point": "Basin Escape 8 - one point for all images",
+    "testbed_prompt_methods": "Basin Escape 9a - methods of the prompt",
+    "testbed_noise_methods": "Basin Escape 9b - methods of noise and guidance",
+    "testbed_attention_methods": "Basin Escape 9c - methods of the attention",
+    "testbed_maps": "Basin Escape 9d - where it is memorized",
 }
 ON_THE_TESTBED = [name for name in FILES if name.startswith("testbed")]  # these need no checkpoint
 
