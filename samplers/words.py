@@ -2,7 +2,7 @@
 
 import torch
 
-from .settings import OFF
+from .settings import OFF, ORTHOGONAL
 from .trace import RunTrace
 from .transition import DEADLINE
 
@@ -15,6 +15,7 @@ LATE = "{} by the deadline"
 GATED, GATED_SOME = "not memorized: plain CFG", "{} not memorized: plain CFG"
 WAITING, WAITING_SOME = "still held back", "{} still held back"
 NEVER, NEVER_SOME = "held back to the end", "{} held back to the end"
+OFF_COPY, OFF_COPY_SOME = "kept off the image of the first step", "{} kept off the image of the first step"
 # What a run is described with: its page translates these.
 PHRASES = (
     PLAIN,
@@ -29,6 +30,8 @@ PHRASES = (
     WAITING_SOME,
     NEVER,
     NEVER_SOME,
+    OFF_COPY,
+    OFF_COPY_SOME,
 )
 
 
@@ -41,7 +44,9 @@ def describe(run: RunTrace, ended: bool = True) -> str:
     gated, waiting = int(run.gated.sum()), int((steps < 0).sum())
     if gated:
         parts.append(_count(gated, images, GATED, GATED_SOME))
-    if waiting:
+    if waiting and run.settings.before_transition == ORTHOGONAL:
+        parts.append(_count(waiting, images, OFF_COPY, OFF_COPY_SOME))
+    elif waiting:
         parts.append(_count(waiting, images, *((NEVER, NEVER_SOME) if ended else (WAITING, WAITING_SOME))))
     return "; ".join(parts)
 

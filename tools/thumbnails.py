@@ -67,11 +67,18 @@ def thumbnail(server, name):
     source = "testbed_model_patch" if name == "testbed_slider" else name
     prompt = load_prompt(source, server)
     prompt = as_testbed(prompt) if source == "sd15_drop_in" else prompt
+    words = {"without": without(prompt), "with": prompt}
+    return compose({word: outputs_of(server, entry, SHOWN[name], source)[0] for word, entry in words.items()})
+
+
+def without(prompt):
+    """The prompt with mitigation off, and so without the search for a static point."""
     off = copy.deepcopy(prompt)
+    points = [key for key, node in off.items() if node["class_type"] == "EstimateStaticTransition"]
     for node in off.values():
         node["inputs"] |= {"transition": "off"} if "transition" in node["inputs"] else {}
-    words = {"without": off, "with": prompt}
-    return compose({word: outputs_of(server, entry, SHOWN[name], source)[0] for word, entry in words.items()})
+        node["inputs"] |= {name: 0.5 for name, value in node["inputs"].items() if value in [[key, 0] for key in points]}
+    return {key: node for key, node in off.items() if key not in points}
 
 
 def outputs_of(server, prompt, title, name):

@@ -10,7 +10,7 @@ from ..testbeds import testbed
 from . import attention, experimental
 from . import methods as field
 
-CONDITIONS = {"closed form eps": Sampling(), "learned": Sampling(steps=25), "learned noise": Sampling(steps=25)}
+CONDITIONS = {"learned": Sampling(steps=25), "learned noise": Sampling(steps=25), "closed form eps": Sampling()}
 EXACT = "closed form eps"  # has no attention, and pads no prompt
 
 
@@ -66,7 +66,8 @@ class Job:
 
     @property
     def captions(self) -> Sequence[str]:
-        return getattr(getattr(testbed(self.condition), self.half), self.kind)[:8]
+        captions = getattr(getattr(testbed(self.condition), self.half), self.kind)
+        return captions[: 4 if self.half == "tuning" else 8]
 
     def evaluation(self) -> Evaluation:
         return evaluate(self.method, self.condition, self.captions, self.seeds, CONDITIONS[self.condition])
@@ -84,5 +85,5 @@ def trials() -> list[Job]:
 
 def finals(chosen: Sequence[Job]) -> list[Job]:
     """The chosen settings, on the held-out half: memorized captions, and ordinary ones without a gate."""
-    held_out = [Job(job.family, job.setting, job.condition, "held_out", seeds=8) for job in chosen]
-    return held_out + [Job(job.family, job.setting, job.condition, "held_out", "ordinary", 4) for job in chosen]
+    held_out = [Job(job.family, job.setting, job.condition, "held_out", seeds=4) for job in chosen]
+    return held_out + [Job(job.family, job.setting, job.condition, "held_out", "ordinary", 2) for job in chosen]

@@ -15,7 +15,7 @@ from ..testbeds import testbed
 from .choose import best
 from .cost import ratios
 from .plan import CONDITIONS, FAMILIES, Job, finals, trials
-from .report import report, rows_of
+from .report import Row, report, rows_of
 
 
 def work(part: tuple[Job, str]) -> None:
@@ -29,24 +29,27 @@ def sampled(jobs: Sequence[Job], processes: int) -> None:
     share(work, [(job, caption) for job in jobs for caption in job.captions], processes)
 
 
+def chosen(condition: str, processes: int) -> tuple[list[tuple[Job, Row]], list[Row]]:
+    """The trials of a testbed, and its table."""
+    tried = [job for job in trials() if job.condition == condition]
+    sampled(tried, processes)
+    rows = [(job, job.evaluation().row()) for job in tried]
+    families = [[pair for pair in rows if pair[0].family == number] for number in range(len(FAMILIES))]
+    best_of = [of[best([row for _, row in of])][0] for of in families if of]
+    last = finals(best_of)
+    sampled(last, processes)
+    return rows, rows_of(condition, last, ratios(best_of))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--testbed", choices=CONDITIONS, help="this one only, to output/bench-field")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
-    conditions = [arguments.testbed] if arguments.testbed else list(CONDITIONS)
-    tried = [job for job in trials() if job.condition in conditions]
-    sampled(tried, arguments.processes)
-    rows = [(job, job.evaluation().row()) for job in tried]
-    tables = {}
-    for condition in conditions:
-        chosen = []
-        for number in range(len(FAMILIES)):
-            of = [(job, row) for job, row in rows if (job.condition, job.family) == (condition, number)]
-            chosen += [of[best([row for _, row in of])][0]] if of else []
-        last = finals(chosen)
-        sampled(last, arguments.processes)
-        tables[condition] = rows_of(condition, last, ratios(chosen))
-    report(rows, tables, ROOT / "output" / "bench-field" if arguments.testbed else page.RESULTS / "field")
-    if not arguments.testbed:
-        page.write_page()
+    tried, tables = [], {}
+    for condition in [arguments.testbed] if arguments.testbed else CONDITIONS:
+        rows, tables[condition] = chosen(condition, arguments.processes)
+        tried += rows
+        report(tried, tables, ROOT / "output" / "bench-field" if arguments.testbed else page.RESULTS / "field")
+        if not arguments.testbed:
+            page.write_page()

@@ -47,7 +47,10 @@ def test_each_node_shows_its_own_curve(page, server):
     run_anew(page, server)
     page.wait_for_function(f"{CURVES}.filter(canvas => canvas.dataset.steps === '50').length === 2")
     words = sorted(words for words, _ in shown(page))
-    assert words[0] == "off: plain CFG." and words[1] == "protecting: orthogonal guidance. held back to the end"
+    assert (
+        words[0] == "off: plain CFG."
+        and words[1] == "protecting: orthogonal guidance. kept off the image of the first step"
+    )
     assert page.complaints == []
 
 

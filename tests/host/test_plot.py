@@ -126,9 +126,12 @@ def test_the_transition_is_described_in_words(traces):
     assert "not memorized: plain CFG" in words[7]
 
 
-def run_of(steps, reasons, gated):
+PAPER = Settings()
+
+
+def run_of(steps, reasons, gated, settings=PAPER):
     series = {"sigma": torch.ones(4, 1), "timestep": torch.tensor([[999.0], [750.0], [500.0], [250.0]])}
-    return RunTrace(Settings(), 7.5, 4, torch.tensor(steps), torch.tensor(gated), series, reasons)
+    return RunTrace(settings, 7.5, 4, torch.tensor(steps), torch.tensor(gated), series, reasons)
 
 
 def test_words_tell_of_deadlines_gates_and_images_that_wait():
@@ -140,6 +143,10 @@ def test_words_tell_of_deadlines_gates_and_images_that_wait():
     assert describe(some, ended=False) == f"{began}; 1 still held back"
     waits = run_of([-1], [None], [False])
     assert (describe(waits), describe(waits, ended=False)) == ("held back to the end", "still held back")
+    orthogonal = Settings("never", "orthogonal guidance")
+    kept = run_of([-1, 0], [None, "gate"], [False, True], orthogonal)
+    assert describe(kept) == "1 not memorized: plain CFG; 1 kept off the image of the first step"
+    assert describe(run_of([-1], [None], [False], orthogonal), ended=False) == "kept off the image of the first step"
 
 
 @pytest.mark.parametrize("steps", [1, 5])

@@ -170,10 +170,10 @@ test("axes are named, marks explained, the gate has its value", () => {
   const before = receive(EMPTY, message({ ended: true }), "without");
   const state = receive(before, message({ run: "s", threshold: 1.5, gated: [false, false], transition_step: [2, 1], norms: [[3, 3], [2, 2], [4, 4]], reasons: ["minimum", "minimum"] }));
   const { texts } = drawn(state);
-  for (const text of ["noise -> image", "pull of the prompt", "images", "CFG began", "held back", "without", "gate 1.5"]) {
+  for (const text of ["noise -> image", "pull of the prompt", "images", "CFG began", "held back", "without", "memorized above 1.5"]) {
     assert.ok(texts.includes(text), text);
   }
-  assert.ok(drawn(receive(EMPTY, message({ threshold: 9 }))).texts.includes("gate 9 ^"));
+  assert.ok(drawn(receive(EMPTY, message({ threshold: 9 }))).texts.includes("memorized above 9 ^"));
 });
 
 test("a low curve leaves legend and names out", () => {
@@ -193,7 +193,7 @@ test("the values below the pointer have the colours of their images", () => {
 test("what is left of the first pull is drawn beside the norm", () => {
   const series = { guidance_norm: [[3], [2], [4]], first_pull: [[1], [0.5], [0]] };
   const { calls, texts } = drawn(receive(EMPTY, message({ series })));
-  assert.ok(texts.includes("first pull left"));
+  assert.ok(texts.includes("pull left (0-1)"));
   const height = (share) => 110 - share * 93;
   for (const share of [1, 0.5, 0]) assert.ok(calls.some(([name, , y]) => /To$/.test(name) && Math.abs(y - height(share)) < 1e-9));
 });

@@ -73,5 +73,5 @@ export function drawGate(context, run, scale, colours) {
   context.font = SMALL;
   context.textAlign = "right";
   const above = y - scale.upper > 14;
-  context.fillText(`${say("gate")} ${Number(run.threshold.toPrecision(3))}${inside ? "" : " ^"}`, scale.right - 3, above ? y - 6 : y + 7);
+  context.fillText(`${say("memorized above")} ${Number(run.threshold.toPrecision(3))}${inside ? "" : " ^"}`, scale.right - 3, above ? y - 6 : y + 7);
 }

@@ -26,8 +26,9 @@ function entries({ run, previous }, colours) {
   const began = run.transitionStep.some((step, sample) => step >= 0 && !run.gated[sample]);
   if (run.gated.length > 1) shown.push([images(run.gated.length), say("images")]);
   if (began) shown.push([dot(colours.ink), say("CFG began")]);
-  if (run.mitigates) shown.push([block(colours.shade), say("held back")]);
-  if (run.series.first_pull) shown.push([stroke(colours.ink, [2, 2]), say("first pull left")]);
+  const pull = run.series.first_pull;
+  if (run.mitigates) shown.push([block(colours.shade), pull ? say("taken out") : say("held back")]);
+  if (pull) shown.push([stroke(colours.ink, [2, 2]), say("pull left (0-1)")]);
   if (previous) shown.push([stroke(colours.faint, []), previous.label ? sayLabel(previous.label) : say("run before")]);
   return shown;
 }
