@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..tests.browser.conftest import chromium, load, open_application, run_anew
-from ..tests.server.conftest import as_testbed, pictures, run
+from ..tests.server.conftest import as_testbed, node, pictures, run
 from ..tests.server.conftest import load as load_prompt
 from ..tests.support.server import ComfyUIServer
 from ..tests.support.workflows import FILES, read_workflow
@@ -28,13 +28,13 @@ SHOWN = {
     "testbed_model_patch": "With: new pictures",
     "testbed_slider": "With: new pictures",
     "sd15_drop_in": "The picture",
-    "testbed_detect": "Memorized: mitigated",
     "testbed_learned": "With: new pictures",
     "testbed_guider": "With: new pictures",
     "testbed_static_point": "Prompt 1, guided from that point on",
 }
 # Two nodes of one run, and a word for each.
 PAIRS = {
+    "testbed_detect": {"memorized: new": "Memorized: mitigated", "ordinary: as it was": "Ordinary: plain CFG"},
     "testbed_prompt_methods": {"plain": "Plain CFG", "words added": "Random words"},
     "testbed_noise_methods": {"increasing CFG": "Guidance that increases", "orthogonal": "Orthogonal guidance"},
     "testbed_attention_methods": {"attention": "First token, no padding", "GUARD": "GUARD"},
@@ -66,18 +66,43 @@ def thumbnail(server, name):
         return compose({word: shown_by(server, outputs, title, name)[0] for word, title in PAIRS[name].items()})
     source = "testbed_model_patch" if name == "testbed_slider" else name
     prompt = load_prompt(source, server)
-    prompt = as_testbed(prompt) if source == "sd15_drop_in" else prompt
+    prompt = as_scenes(as_testbed(prompt)) if source == "sd15_drop_in" else prompt
     words = {"without": without(prompt), "with": prompt}
-    return compose({word: outputs_of(server, entry, SHOWN[name], source)[0] for word, entry in words.items()})
+    parts = {word: outputs_of(server, entry, SHOWN[name], source)[0] for word, entry in words.items()}
+    return slider(*parts.values()) if name == "testbed_slider" else compose(parts)
+
+
+def as_scenes(prompt):
+    """A picture that a person knows, in the place of a checkpoint's."""
+    changes = {
+        "LoadMemorizationTestbed": {"variant": "scenes"},
+        "EmptyLatentImage": {"width": 256, "height": 256},
+        "CLIPTextEncode": {"text": "vigil, a white lighthouse"},
+    }
+    for kind, values in changes.items():
+        prompt[node(prompt, kind)]["inputs"].update(values)
+    return prompt
+
+
+def slider(before, after):
+    """Half of each picture, and the handle between them."""
+    whole = compose({"slide": np.where(np.arange(before.shape[1])[:, None] < before.shape[1] // 2, before, after)})
+    whole = whole.crop((0, 0, SIDE, SIDE + BAR))
+    draw = ImageDraw.Draw(whole)
+    draw.line((SIDE / 2, 0, SIDE / 2, SIDE), INK, 4)
+    draw.ellipse((SIDE / 2 - 16, SIDE / 2 - 16, SIDE / 2 + 16, SIDE / 2 + 16), INK)
+    return whole
 
 
 def without(prompt):
     """The prompt with mitigation off, and so without the search for a static point."""
     off = copy.deepcopy(prompt)
     points = [key for key, node in off.items() if node["class_type"] == "EstimateStaticTransition"]
-    for node in off.values():
-        node["inputs"] |= {"transition": "off"} if "transition" in node["inputs"] else {}
-        node["inputs"] |= {name: 0.5 for name, value in node["inputs"].items() if value in [[key, 0] for key in points]}
+    for entry in off.values():
+        entry["inputs"] |= {"transition": "off"} if "transition" in entry["inputs"] else {}
+        entry["inputs"] |= {
+            name: 0.5 for name, value in entry["inputs"].items() if value in [[key, 0] for key in points]
+        }
     return {key: node for key, node in off.items() if key not in points}
 
 
