@@ -42,7 +42,12 @@ def prompts_of(clip, text: str) -> list[str]:
     return prompts
 
 
-def calibrate(clip, prompts: list[str], measure: Callable[[list], Scored], done: Callable[[], None]) -> float | None:
+Threshold = tuple[float, str]  # and where it is from
+
+
+def calibrate(
+    clip, prompts: list[str], measure: Callable[[list], Scored], done: Callable[[], None]
+) -> Threshold | None:
     """The threshold above all but one in a hundred starts of these prompts, one after another; None without any."""
     values = []
     for prompt in prompts:
@@ -50,10 +55,12 @@ def calibrate(clip, prompts: list[str], measure: Callable[[list], Scored], done:
         # As CLIP Text Encode makes it.
         values.append(measure(clip.encode_from_tokens_scheduled(clip.tokenize(prompt))).values)
         done()
-    return calibrated_threshold(values) if prompts else None
+    if not prompts:
+        return None
+    return calibrated_threshold(values), f"99th percentile of {len(prompts)} ordinary prompts"
 
 
-def in_force(widget: float, calibrated: float | None, memory: str, score: str, model: str) -> tuple[float, str]:
+def in_force(widget: float, calibrated: Threshold | None, memory: str, score: str, model: str) -> Threshold:
     """The threshold, and where it is from.
 
     memory: what `remember` says; score: by which it goes; model: the name of its files, "" where they are not known.
@@ -63,19 +70,12 @@ def in_force(widget: float, calibrated: float | None, memory: str, score: str, m
         raise ValueError("remember needs to know the model's file, which this prompt does not tell: set it to no.")
     if memory == DELETE:
         remember(score, model, None)
-    if memory == YES and calibrated is None:
-        remembered = recall(score, model)
-        return (
-            (widget, f"the widget's: none is remembered for {model}")
-            if remembered is None
-            else (
-                remembered,
-                f"remembered for {model}",
-            )
-        )
-    if calibrated is None:
-        return widget, "the widget's"
+    if memory == YES and calibrated:
+        remember(score, model, calibrated[0])
+        return calibrated[0], f"{calibrated[1]}, now remembered for {model}"
     if memory == YES:
-        remember(score, model, calibrated)
-        return calibrated, f"from the ordinary prompts, now remembered for {model}"
-    return calibrated, "99th percentile of the ordinary prompts"
+        remembered = recall(score, model)
+        if remembered is None:
+            return widget, f"the widget's: none is remembered for {model}"
+        return remembered, f"remembered for {model}"
+    return calibrated or (widget, "the widget's")

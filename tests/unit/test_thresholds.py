@@ -90,10 +90,10 @@ def test_without_a_server_nothing_is_remembered(monkeypatch):
 
 def test_the_threshold_in_force(user):
     assert in_force(0.01, None, "no", NORM, "") == (0.01, "the widget's")
-    assert in_force(0.01, 0.02, "no", NORM, "one") == (0.02, "99th percentile of the ordinary prompts")
+    assert in_force(0.01, (0.02, "of 3"), "no", NORM, "one") == (0.02, "of 3")
     assert in_force(0.01, None, "yes", NORM, "one") == (0.01, "the widget's: none is remembered for one")
     assert not user.exists()
-    assert in_force(0.01, 0.02, "yes", NORM, "one")[0] == 0.02
+    assert in_force(0.01, (0.02, "of 3"), "yes", NORM, "one") == (0.02, "of 3, now remembered for one")
     assert in_force(0.01, None, "yes", NORM, "one") == (0.02, "remembered for one")
     assert in_force(0.01, None, "yes", "anisotropy", "one")[0] == 0.01
     assert in_force(0.01, None, "delete", NORM, "one") == (0.01, "the widget's")
@@ -103,5 +103,5 @@ def test_the_threshold_in_force(user):
 @pytest.mark.parametrize("memory", [calibration.YES, calibration.DELETE])
 def test_a_model_without_a_name_is_not_remembered(memory, user):
     with pytest.raises(ValueError, match=r"^remember needs to know the model's file.*set it to no"):
-        in_force(0.01, 0.02, memory, NORM, "")
+        in_force(0.01, (0.02, "of 3"), memory, NORM, "")
     assert not user.exists()
