@@ -55,7 +55,8 @@ def check_rule(run, settings, percent_to_sigma):
     pulls = run.quantity("pull") if settings.transition == "escape" else torch.ones_like(scales)
     for sample in range(BATCH):
         norms, guided_pulls = run.quantity("guidance_norm")[:, sample].tolist(), (CFG * pulls[:, sample]).tolist()
-        step = rule.transition(settings, norms, guided_pulls, sigmas, percent_to_sigma, run.elements)
+        own = [d > 0 for d in norms]  # a norm of 0, where a sampler runs away, decides nothing
+        step = rule.transition(settings, norms, guided_pulls, sigmas, percent_to_sigma, run.elements, own)
         assert run.transition_step[sample] == step
         first = len(sigmas) if step < 0 else step
         assert scales[:, sample].tolist() == [before] * first + [CFG] * (len(sigmas) - first)
