@@ -19,7 +19,7 @@ BOXES = """() => {
     return [nodes, groups];
 }"""
 FEWER_STEPS = """() => app.graph._nodes.flatMap(node => node.widgets ?? [])
-    .filter(({ name, value }) => name === "steps" && value === 50).forEach(widget => { widget.value = 8; })"""
+    .filter(({ name, value }) => name === "steps" && value >= 25).forEach(widget => { widget.value = 8; })"""
 VIEWPORTS = [(1600, 1000), (1280, 800)]
 
 
