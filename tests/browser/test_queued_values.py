@@ -101,6 +101,7 @@ def test_a_promoted_choice_is_followed_and_switched(page):
         }""",
         GUIDER,
     )
+    page.wait_for_function("window.badge.dataset.state === 'on'", timeout=5000)
     page.evaluate(
         """id => {
             const choice = app.graph.getNodeById(id).widgets.find(w => w.name === "transition");
