@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..nodes import NODE_CLASS_MAPPINGS as NODES
+from ..nodes.prompts import encode
 from ..testbed import learned_judge
 from ..testbed.captions import MEMORIZED_CAPTIONS, SHAPES, TITLES
 from ..testbed.distribution import render_pictures
@@ -35,11 +36,6 @@ from .halves import (
 PICTURES = render_pictures()
 MEMORIZED = PICTURES.means[: len(MEMORIZED_CAPTIONS)]
 FIRST_SEED = 1000
-
-
-def encode(clip: Any, prompt: str) -> list:
-    """The conditioning of a prompt, as the stock CLIP Text Encode node makes it."""
-    return clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
 
 
 class ClosedForm:

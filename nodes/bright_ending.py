@@ -10,6 +10,7 @@ from ..samplers.host.tokens import real_tokens
 from ..samplers.memorization_map import relative
 from .checks import check_number
 from .memorization_map import FINISHED, TIMESTEP, as_image, picture_latent
+from .prompts import CLIP_AND_TEXT, encode
 from .sampling import to_intermediate
 from .widgets import SEED
 
@@ -20,8 +21,7 @@ class BrightEndingMask:
         return {
             "required": {
                 "model": ("MODEL", {"tooltip": "The model that made the picture: SD1.x, SD2.x or SDXL."}),
-                "clip": ("CLIP", {"tooltip": "The text encoder."}),
-                "text": ("STRING", {"multiline": True, "dynamicPrompts": True, "tooltip": "The prompt."}),
+                **CLIP_AND_TEXT,
                 **FINISHED,
                 **SEED,
                 "timestep": ("FLOAT", TIMESTEP),
@@ -47,7 +47,7 @@ class BrightEndingMask:
         check_number("timestep", timestep, 0.1, 500.0)
         latent, seen = picture_latent(samples), []
         layers(model)  # refuses a model without cross-attention, before anything is encoded
-        positive = clip.encode_from_tokens_scheduled(clip.tokenize(text))
+        positive = encode(clip, text)
         lengths = real_tokens(clip, text)
         token = end_token(lengths, positive[0][0].shape[1] // len(lengths))
 

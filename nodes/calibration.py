@@ -6,7 +6,10 @@ import comfy.model_management
 
 from ..samplers.detection import calibrated_threshold
 from .detection_scores import Scored
+from .prompts import encode, lines_of
 from .thresholds import recall, remember
+
+Threshold = tuple[float, str]  # and where it is from
 
 NO, YES, DELETE = "no", "yes", "delete"
 CALIBRATION = {
@@ -36,13 +39,10 @@ REMEMBER = {
 
 def prompts_of(clip, text: str) -> list[str]:
     """The lines that are not empty; raises ValueError without a text encoder to read them."""
-    prompts = [line.strip() for line in text.splitlines() if line.strip()]
+    prompts = lines_of(text)
     if prompts and clip is None:
         raise ValueError("ordinary_prompts needs a text encoder: connect `clip`, or leave the prompts empty.")
     return prompts
-
-
-Threshold = tuple[float, str]  # and where it is from
 
 
 def calibrate(
@@ -52,8 +52,7 @@ def calibrate(
     values = []
     for prompt in prompts:
         comfy.model_management.throw_exception_if_processing_interrupted()
-        # As CLIP Text Encode makes it.
-        values.append(measure(clip.encode_from_tokens_scheduled(clip.tokenize(prompt))).values)
+        values.append(measure(encode(clip, prompt)).values)
         done()
     if not prompts:
         return None

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..samplers.guidance import rms
 from ..samplers.settings import STATIC, Settings
 from .checks import check_fixed_steps, check_single
-from .sampling import build_guider, sample_latent, schedule
+from .sampling import build_guider, sample_latent, schedule, starts
 
 SCHEDULE_STEPS = 50  # of the paper; only their first ones are run
 
@@ -81,9 +81,7 @@ def first_norms(positive: list, start: Start) -> FirstNorms:
     sigmas = schedule(start.model, SCHEDULE_STEPS, start.sampler_name, start.scheduler)
     # What follows the last watched step is not needed: samplers leap from there to the end in one model call.
     sigmas = torch.cat([sigmas[: start.steps], sigmas.new_zeros(1)])
-    batch = {key: value for key, value in start.latent_image.items() if key != "batch_index"}
-    batch["samples"] = batch["samples"][[0] * start.n_seeds]
-    sample_latent(guider, start.sampler_name, sigmas, batch, start.seed)
+    sample_latent(guider, start.sampler_name, sigmas, starts(start.latent_image, start.n_seeds), start.seed)
     if not guider.trace.runs:
         raise ValueError(
             "There is no guidance to look at: positive and negative must both hold at the start of sampling. Leave out "

@@ -6,7 +6,8 @@ from ..samplers.host.clean_norms import hold_norms, recorded, statistics
 from ..samplers.host.patch import unpatched
 from .calibration import prompts_of
 from .checks import check_cfg, check_conditioning, check_fixed_steps, check_number, check_single
-from .sampling import sample_latent, sampler_widgets, schedule
+from .prompts import CLIP, encode
+from .sampling import sample_latent, sampler_widgets, schedule, starts
 from .widgets import CFG, SEED
 
 
@@ -25,7 +26,7 @@ class CalibrateNorms:
         return {
             "required": {
                 "model": ("MODEL", {"tooltip": model}),
-                "clip": ("CLIP", {"tooltip": "The text encoder."}),
+                **CLIP,
                 "negative": ("CONDITIONING", {"tooltip": "The negative prompt of the run that is to be held."}),
                 "latent_image": ("LATENT", {"tooltip": "One latent image: the size that you work with."}),
                 "ordinary_prompts": ("STRING", {"multiline": True, "tooltip": prompts}),
@@ -65,14 +66,13 @@ class CalibrateNorms:
             raise ValueError("ordinary_prompts is empty: write prompts that are not memorized, one per line.")
         sigmas = schedule(model, steps, sampler_name, scheduler)
         levels = sigmas.tolist()
-        batch = {key: value for key, value in latent_image.items() if key != "batch_index"}
-        batch["samples"] = batch["samples"][[0] * n_seeds]
+        batch = starts(latent_image, n_seeds)
         bar, recorders = comfy.utils.ProgressBar(len(prompts)), []
         for place, prompt in enumerate(prompts):
             comfy.model_management.throw_exception_if_processing_interrupted()
             watched, recorder = recorded(unpatched(model), levels)
             guider = comfy.samplers.CFGGuider(watched)
-            guider.set_conds(clip.encode_from_tokens_scheduled(clip.tokenize(prompt)), negative)
+            guider.set_conds(encode(clip, prompt), negative)
             guider.set_cfg(cfg)
             sample_latent(guider, sampler_name, sigmas.clone(), batch, seed + place)  # uni_pc changes them
             recorders.append(recorder)

@@ -3,6 +3,7 @@ from ..samplers.guidance import select
 from ..samplers.host.attention import edit_attention, layers
 from ..samplers.host.tokens import real_tokens
 from .checks import check_number
+from .prompts import CLIP_AND_TEXT, encode
 
 
 class MitigateCrossAttention:
@@ -31,8 +32,7 @@ class MitigateCrossAttention:
         return {
             "required": {
                 "model": ("MODEL", {"tooltip": "The model to protect: SD1.x, SD2.x or SDXL."}),
-                "clip": ("CLIP", {"tooltip": "The text encoder."}),
-                "text": ("STRING", {"multiline": True, "dynamicPrompts": True, "tooltip": "The prompt."}),
+                **CLIP_AND_TEXT,
                 "first_token_scale": ("FLOAT", scale),
                 "mask_padding": ("BOOLEAN", mask),
                 "keep_end_token": ("BOOLEAN", end),
@@ -57,7 +57,7 @@ class MitigateCrossAttention:
     def mitigate(self, model, clip, text, first_token_scale, mask_padding, keep_end_token):
         check_number("first_token_scale", first_token_scale, 1.0, 2.0)
         layers(model)  # refuses a model without cross-attention, before anything is encoded
-        positive = clip.encode_from_tokens_scheduled(clip.tokenize(text))
+        positive = encode(clip, text)
         if mask_padding:
             lengths = real_tokens(clip, text)
             positive = [[without_padding(cond, lengths, keep_end_token), extra] for cond, extra in positive]

@@ -1,6 +1,7 @@
 from ..samplers.host.reanchor import ReanchorCFGGuider
 from ..samplers.reanchored_guidance import BLEND, FORMULAS, Reanchoring
 from .checks import check_cfg, check_conditioning
+from .prompts import encode, lines_of
 from .widgets import CFG, PROMPTS
 
 ALTERNATIVES = {
@@ -64,14 +65,14 @@ class ReanchorGuidance:
     def get_guider(self, model, positive, negative, cfg, alternatives, clip=None, alternative=None, **widgets):
         check_cfg(cfg)
         check_conditioning(positive=positive, negative=negative)
-        lines = [line.strip() for line in alternatives.splitlines() if line.strip()]
+        lines = lines_of(alternatives)
         if lines and clip is None:
             raise ValueError("clip is needed for the alternatives in the text box: connect it, or empty the box.")
         if alternative is not None:
             check_conditioning(alternative=alternative)
         conds = [] if alternative is None else [alternative]
         if clip is not None:
-            conds += [clip.encode_from_tokens_scheduled(clip.tokenize(line)) for line in lines]
+            conds += [encode(clip, line) for line in lines]
         if not conds:
             raise ValueError(
                 "alternatives is empty: write another way to say the prompt, one per line, or connect an encoded one "

@@ -4,6 +4,7 @@ from ..samplers.host.token_gains import scale_tokens
 from ..samplers.host.tokens import real_tokens
 from ..samplers.reinforced_content import gains, smoothed
 from .checks import check_number
+from .prompts import CLIP_AND_TEXT, encode
 
 NAME = "Reinforce Content (experimental)"
 UNTOLD = "The paper's number is not published"
@@ -21,8 +22,7 @@ class ReinforceContent:
         return {
             "required": {
                 "model": ("MODEL", {"tooltip": "The model to protect: SD1.x, SD2.x or SDXL."}),
-                "clip": ("CLIP", {"tooltip": "The text encoder."}),
-                "text": ("STRING", {"multiline": True, "dynamicPrompts": True, "tooltip": "The prompt."}),
+                **CLIP_AND_TEXT,
                 "width": ("FLOAT", {"default": 2.0, "min": 0.0, "max": 16.0, "step": 0.1, "tooltip": width}),
                 "reinforce": ("FLOAT", {"default": 0.5, "min": 0.0, "max": 5.0, "step": 0.05, "tooltip": reinforce}),
                 "attenuate": ("FLOAT", {"default": 0.5, "min": 0.0, "max": 1.0, "step": 0.05, "tooltip": attenuate}),
@@ -49,7 +49,7 @@ class ReinforceContent:
         check_number("reinforce", reinforce, 0.0, 5.0)
         check_number("attenuate", attenuate, 0.0, 1.0)
         layers(model)  # refuses a model without cross-attention, before anything is encoded
-        positive = clip.encode_from_tokens_scheduled(clip.tokenize(text))
+        positive = encode(clip, text)
         if reinforce or attenuate:
             conds = [cond for cond, _ in positive]
             factors = gains(real_tokens(clip, text), conds[0].shape[1], reinforce, attenuate)

@@ -55,6 +55,12 @@ def sample_latent(guider, sampler_name, sigmas, latent_image, seed, callback=Non
     return {**kept, "samples": to_intermediate(samples)}
 
 
+def starts(latent_image, number):
+    """A LATENT of `number` times the same image, whose noises are those of a batch from its first image on."""
+    batch = {key: value for key, value in latent_image.items() if key != "batch_index"}
+    return {**batch, "samples": latent_image["samples"][[0] * number]}
+
+
 def to_intermediate(samples):
     """Where, and in which precision on newer hosts, nodes hand latents on."""
     management = comfy.model_management

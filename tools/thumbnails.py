@@ -97,13 +97,13 @@ def slider(before, after):
 def without(prompt):
     """The prompt with mitigation off, and so without the search for a static point."""
     off = copy.deepcopy(prompt)
-    points = [key for key, node in off.items() if node["class_type"] == "EstimateStaticTransition"]
+    points = [key for key, entry in off.items() if entry["class_type"] == "EstimateStaticTransition"]
+    links = [[key, 0] for key in points]
     for entry in off.values():
-        entry["inputs"] |= {"transition": "off"} if "transition" in entry["inputs"] else {}
-        entry["inputs"] |= {
-            name: 0.5 for name, value in entry["inputs"].items() if value in [[key, 0] for key in points]
-        }
-    return {key: node for key, node in off.items() if key not in points}
+        inputs = entry["inputs"]
+        inputs |= {"transition": "off"} if "transition" in inputs else {}
+        inputs |= {name: 0.5 for name, value in inputs.items() if value in links}
+    return {key: entry for key, entry in off.items() if key not in points}
 
 
 def outputs_of(server, prompt, title, name):

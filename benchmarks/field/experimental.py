@@ -11,6 +11,7 @@ from ...nodes import NODE_CLASS_MAPPINGS as NODES
 from ...samplers.held_norm import CleanNorms
 from ...samplers.host.clean_norms import hold_norms, recorded, statistics
 from ...samplers.mixed_start import mixed_start
+from ..harness import start_noise
 from ..methods import Method, Setup, stock, with_conds
 from .methods import without_title
 
@@ -39,7 +40,7 @@ def calibrated(bed: Any, schedule: tuple[float, ...], cfg: float) -> CleanNorms:
         guider.set_conds(other.encode(caption), other.encode(""))
         guider.set_cfg(cfg)
         seeds = bed.seeds(caption, CALIBRATION)
-        noise = torch.stack([torch.randn(bed.latent_shape, generator=torch.manual_seed(seed)) for seed in seeds])
+        noise = start_noise(bed.latent_shape, seeds)
         sampler = comfy.samplers.sampler_object("euler")
         guider.sample(noise, torch.zeros_like(noise), sampler, sigmas, disable_pbar=True, seed=seeds[0])
         recorders.append(recorder)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ...nodes import NODE_CLASS_MAPPINGS as NODES
+from ...nodes.prompts import encode
 from ...samplers.annealed_conditioning import Annealing
 from ...samplers.guidance_schedule import GuidanceSchedule
 from ...samplers.host.before_sampling import on_noise
@@ -66,7 +67,7 @@ def perturbed(kind: str, times: int) -> Method:
 
     def change(setup: Setup) -> Setup:
         (text,) = NODES["PerturbPrompt"]().perturb(setup.caption, kind, times, setup.seeds[0], setup.clip)
-        return replace(setup, positive=setup.clip.encode_from_tokens_scheduled(setup.clip.tokenize(text)))
+        return replace(setup, positive=encode(setup.clip, text))
 
     return Method(f"{kind} x {times}", change, ("perturbed prompt",))
 
