@@ -32,7 +32,7 @@ def test_a_new_seed_runs_the_sampler_and_what_follows_it(server):
     run(server, quick("sd15_drop_in", server, seed=21))
     prompt = quick("sd15_drop_in", server, seed=22)
     messages, _, _ = run(server, prompt)
-    follows = ("BasinEscapeKSampler", "VAEDecode", "SaveImage", "GuidanceNormPlot")
+    follows = ("BasinEscapeKSampler", "VAEDecode", "SaveImageWithGuidance", "GuidanceNormPlot")
     assert executed(messages) == {node(prompt, kind) for kind in follows}
 
 
@@ -120,7 +120,7 @@ def test_an_interrupted_run_leaves_the_next_one_untouched(server):
     sampler = prompt[node(prompt, "BasinEscapeKSampler")]["inputs"]
     sampler.update(seed=5)
     _, _, outputs = run(server, prompt)
-    expected = pictures(server, outputs[node(prompt, "SaveImage")])
+    expected = pictures(server, outputs[node(prompt, "SaveImageWithGuidance")])
 
     def interrupt(event):
         if event["type"] == "progress" and event["data"]["value"] == 10:
@@ -130,9 +130,9 @@ def test_an_interrupted_run_leaves_the_next_one_untouched(server):
     messages, _ = server.run(prompt, interrupt)
     assert messages[-1]["type"] == "execution_interrupted"
     sampler.update(seed=5, steps=50)
-    prompt[node(prompt, "SaveImage")]["inputs"]["filename_prefix"] = "again"
+    prompt[node(prompt, "SaveImageWithGuidance")]["inputs"]["filename_prefix"] = "again"
     _, _, outputs = run(server, prompt)
-    assert np.array_equal(pictures(server, outputs[node(prompt, "SaveImage")]), expected)
+    assert np.array_equal(pictures(server, outputs[node(prompt, "SaveImageWithGuidance")]), expected)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_the_guider_workflow_writes_its_trace(server):
 def test_the_drop_in_workflow_runs_on_any_model(server):
     prompt = as_testbed(load("sd15_drop_in", server))
     messages, previews, outputs = run(server, prompt)
-    images = pictures(server, outputs[node(prompt, "SaveImage")])
+    images = pictures(server, outputs[node(prompt, "SaveImageWithGuidance")])
     assert similarity(images, MEMORIZED[0]).max() < 0.9
     sampler = node(prompt, "BasinEscapeKSampler")
     steps = [
@@ -98,7 +98,7 @@ def test_the_drop_in_workflow_runs_on_any_model(server):
     assert steps == list(range(1, 51)) and previews >= 40
     prompt[sampler]["inputs"]["transition"] = "off"
     _, _, outputs = run(server, prompt)
-    assert similarity(pictures(server, outputs[node(prompt, "SaveImage")]), MEMORIZED[0]).min() > 0.9
+    assert similarity(pictures(server, outputs[node(prompt, "SaveImageWithGuidance")]), MEMORIZED[0]).min() > 0.9
 
 
 def test_the_sampler_node_is_the_hosts_ksampler_when_off(server):
@@ -108,7 +108,7 @@ def test_the_sampler_node_is_the_hosts_ksampler_when_off(server):
     inputs = prompt[sampler]["inputs"]
     inputs.update(transition="off", seed=11)
     _, _, outputs = run(server, prompt)
-    images = pictures(server, outputs[node(prompt, "SaveImage")])
+    images = pictures(server, outputs[node(prompt, "SaveImageWithGuidance")])
     names = [
         "model",
         "seed",
@@ -124,7 +124,7 @@ def test_the_sampler_node_is_the_hosts_ksampler_when_off(server):
     prompt[sampler] = {"class_type": "KSampler", "inputs": {name: inputs[name] for name in names}}
     prompt = {key: entry for key, entry in prompt.items() if entry["class_type"] != "GuidanceNormPlot"}
     _, _, outputs = run(server, prompt)
-    assert np.array_equal(pictures(server, outputs[node(prompt, "SaveImage")]), images)
+    assert np.array_equal(pictures(server, outputs[node(prompt, "SaveImageWithGuidance")]), images)
 
 
 def test_the_sweep_workflow_goes_from_the_copy_to_another_picture(server):
@@ -214,14 +214,14 @@ def test_what_was_decided_travels_with_each_picture(server):
     """Read from the files, whose pixels and other texts are those of Save Image."""
     prompt = as_testbed(load("sd15_drop_in", server))
     prompt[node(prompt, "BasinEscapeKSampler")]["inputs"]["memorization_threshold"] = 0.01
-    sampler, save = node(prompt, "BasinEscapeKSampler"), prompt[node(prompt, "SaveImage")]["inputs"]
-    inputs = {"images": save["images"], "trace": [sampler, 1], "samples": [sampler, 0], "filename_prefix": "kept/said"}
-    prompt["99"] = {"class_type": "SaveImageWithGuidance", "inputs": inputs}
+    sampler, save = (node(prompt, kind) for kind in ("BasinEscapeKSampler", "SaveImageWithGuidance"))
+    stock = {"images": prompt[save]["inputs"]["images"], "filename_prefix": "stock"}
+    prompt["99"] = {"class_type": "SaveImage", "inputs": stock}
     prompt["98"] = {"class_type": "SaveGuidanceTrace", "inputs": {"trace": [sampler, 1], "filename_prefix": "kept/run"}}
     _, _, outputs = run(server, prompt)
-    assert np.array_equal(pictures(server, outputs["99"]), pictures(server, outputs[node(prompt, "SaveImage")]))
+    assert np.array_equal(pictures(server, outputs[save]), pictures(server, outputs["99"]))
     trace = read_trace(server.base / "output" / outputs["98"]["text"][0]).runs[-1]
-    for sample, saved in enumerate(outputs["99"]["images"]):
+    for sample, saved in enumerate(outputs[save]["images"]):
         texts = Image.open(server.base / "output" / saved["subfolder"] / saved["filename"]).text
         said = json.loads(texts["basin_escape"])
         assert json.loads(texts["prompt"])[sampler]["inputs"]["transition"] == "dynamic"
@@ -234,10 +234,9 @@ def test_what_was_decided_travels_with_each_picture(server):
 
 def test_pictures_that_are_not_those_of_the_run_are_refused(server):
     prompt = as_testbed(load("sd15_drop_in", server))
-    sampler, save = node(prompt, "BasinEscapeKSampler"), prompt[node(prompt, "SaveImage")]["inputs"]
+    save = prompt[node(prompt, "SaveImageWithGuidance")]["inputs"]
     prompt["97"] = {"class_type": "ImageFromBatch", "inputs": {"image": save["images"], "batch_index": 1, "length": 1}}
-    inputs = {"images": ["97", 0], "trace": [sampler, 1], "filename_prefix": "part"}
-    prompt["99"] = {"class_type": "SaveImageWithGuidance", "inputs": inputs}
+    save.update(images=["97", 0], filename_prefix="part")
     messages, _ = server.run(prompt)
     assert "images are 1, but the run had 2" in messages[-1]["data"]["exception_message"]
     assert not list((server.base / "output").glob("part*"))

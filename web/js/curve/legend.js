@@ -33,11 +33,12 @@ function entries({ run, previous }, colours) {
   return shown;
 }
 
-/** Three stripes: a colour for each image. */
+/** A stripe in the colour of each image; of a large batch the first and last, and two between. */
 const images = (batch) => (context, x, y) => {
-  for (let k = 0; k < Math.min(batch, 3); k++) {
-    context.fillStyle = colourOf(k, batch);
-    context.fillRect(x, y - 4 + 3 * k, 9, 2);
+  const stripes = Math.min(batch, 4);
+  for (let k = 0; k < stripes; k++) {
+    context.fillStyle = colourOf(Math.round((k * (batch - 1)) / (stripes - 1)), batch);
+    context.fillRect(x, y - 5 + 2.5 * k, 9, 1.5);
   }
 };
 
