@@ -112,10 +112,10 @@ def test_the_patch_holds_numbers_only(model):
     guider, trace = patch_with_trace(model)
     sample(guider, runs=2)
     patched = guider.model_patcher
-    hooks = [patched.model_options["sampler_post_cfg_function"][-1]]
-    if WrappersMP is not None:
-        (wrappers,) = patched.wrappers[WrappersMP.OUTER_SAMPLE].values()
-        hooks += wrappers
+    if WrappersMP is None:
+        hooks = patched.model_options["sampler_post_cfg_function"][-1:]
+    else:
+        (hooks,) = patched.wrappers[WrappersMP.OUTER_SAMPLE].values()
         assert not [key for key in patched.model_options["transformer_options"] if key.startswith("basin_escape")]
     assert_numbers_only(*hooks)
     assert any(value is trace for value in reachable(*hooks))
