@@ -7,7 +7,7 @@ from ..comparison.plan import PAPER, STRENGTHS
 from ..harness import Evaluation, Sampling, evaluate
 from ..methods import PLAIN, Method
 from ..testbeds import testbed
-from . import attention, experimental
+from . import attention, combined, experimental
 from . import methods as field
 
 CONDITIONS = {"learned": Sampling(steps=25), "learned noise": Sampling(steps=25), "closed form eps": Sampling()}
@@ -46,6 +46,12 @@ FAMILIES = (
     Family("re-padding (Kim and No)", field.PADDINGS, attention=True),
     Family("first token and padding (Ren et al.)", attention.REN, attention=True),
     Family("GUARD (Zhao et al.)", attention.GUARDS, attention=True),
+    Family("batch-wise noise, orthogonal guidance", combined.WITH_NOISE),
+    Family("words or noise added, orthogonal guidance", combined.WITH_PROMPT),
+    Family("CADS or interval, orthogonal guidance", combined.WITH_GUIDANCE),
+    Family("re-anchoring, orthogonal guidance", combined.WITH_ALTERNATIVE),
+    Family("re-padding, orthogonal guidance", combined.WITH_PADDING, attention=True),
+    Family("GUARD, orthogonal guidance", combined.WITH_GUARD, attention=True),
 )
 
 

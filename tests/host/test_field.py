@@ -1,7 +1,12 @@
 """The plan of the table of all methods."""
 
 import pytest
+import torch
+from basin_escape.benchmarks import testbeds
+from basin_escape.benchmarks.field.combined import ORTHOGONAL, with_orthogonal
+from basin_escape.benchmarks.field.methods import adjusted
 from basin_escape.benchmarks.field.plan import CONDITIONS, EXACT, FAMILIES, Job, finals, trials
+from basin_escape.benchmarks.harness import Sampling, sample, start_noise
 from basin_escape.benchmarks.methods import PLAIN
 
 
@@ -31,3 +36,13 @@ def test_settings_are_chosen_on_one_half_and_reported_on_the_other(condition):
     assert [job.kind for job in last] == ["memorized", "memorized", "ordinary", "ordinary"]
     for job in last:
         assert len(job.captions) == 8 and not set(job.captions) & set(Job(0, 0, condition, "tuning").captions)
+
+
+def test_two_methods_act_one_after_the_other():
+    bed, seeds, sampling = testbeds.testbed(EXACT), range(2), Sampling(steps=4)
+    caption, noise = bed.tuning.memorized[0], start_noise(bed.latent_shape, seeds)
+    alone = adjusted("batch-wise", 0.39, 0.7, 2)
+    (together,) = with_orthogonal(alone)
+    expected = adjusted("batch-wise", 0.39, 0.7, 2, then=ORTHOGONAL)
+    pictures = [sample(method, bed, caption, noise, seeds, sampling)[0] for method in (together, expected, alone)]
+    assert torch.equal(pictures[0], pictures[1]) and not torch.equal(pictures[0], pictures[2])
