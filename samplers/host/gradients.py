@@ -20,7 +20,7 @@ from typing import Any
 import comfy.model_management
 import torch
 from torch import Tensor
-from torch.autograd.graph import allow_mutation_on_saved_tensors, save_on_cpu
+from torch.autograd.graph import allow_mutation_on_saved_tensors, saved_tensors_hooks
 from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 
@@ -56,9 +56,14 @@ def differentiable(in_main_memory: bool = False) -> Iterator[None]:
 
     in_main_memory  where what the backward pass needs waits
     """
-    kept: AbstractContextManager = save_on_cpu() if in_main_memory else allow_mutation_on_saved_tensors()
+    kept: AbstractContextManager = main_memory() if in_main_memory else allow_mutation_on_saved_tensors()
     with torch.inference_mode(False), torch.enable_grad(), Constants(), kept:
         yield
+
+
+def main_memory() -> saved_tensors_hooks:
+    """What backward needs is copied away, on the CPU too: a layer may write into it."""
+    return saved_tensors_hooks(lambda kept: (kept.device, kept.to("cpu", copy=True)), lambda at: at[1].to(at[0]))
 
 
 def value_and_gradient(
