@@ -2,6 +2,7 @@
 
 from . import (
     adjust_noise,
+    adjust_noise_per_sample,
     anneal_conditioning,
     bright_ending,
     detect,
@@ -23,6 +24,7 @@ from . import (
     save_image,
     save_trace,
     schedule_guidance,
+    sharpness_aware_noise,
     silence_neurons,
     sweep,
     testbed,
@@ -31,6 +33,7 @@ from . import (
 MODULES = (model_patch, for_model, guider, ksampler, plot, save_image, save_trace, sweep, estimate, detect, testbed)
 MODULES += (schedule_guidance, adjust_noise, anneal_conditioning, perturb_prompt, repad_prompt, reanchor)  # methods
 MODULES += (mitigate_attention, guard, silence_neurons, memorization_map, bright_ending)  # of the cross-attention
+MODULES += (adjust_noise_per_sample, sharpness_aware_noise)  # with gradients
 MODULES += (hold_norms, mix_start, reinforce_content)  # experimental
 
 NODE_CLASS_MAPPINGS = {key: node for module in MODULES for key, (_, node) in module.NODES.items()}

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..samplers.guidance import rms
 from ..samplers.settings import STATIC, Settings
 from .checks import check_fixed_steps, check_single
+from .node_text import norm_in_words
 from .sampling import build_guider, sample_latent, schedule, starts
 
 SCHEDULE_STEPS = 50  # of the paper; only their first ones are run
@@ -44,7 +45,7 @@ class FirstNorms(NamedTuple):
     elements: int
 
     def in_words(self, norm: float) -> str:
-        return f"{norm:.4f} RMS ({norm * self.elements**0.5:.2f} L2)"
+        return norm_in_words(norm, self.elements)
 
     def lines(self) -> list[str]:
         """The mean norm of every step."""

@@ -33,3 +33,8 @@ class Remark:
         elif self.shown.get(node, run) != run:
             del self.shown[node]
             show_text(self.otherwise)
+
+
+def norm_in_words(norm: float, elements: int) -> str:
+    """A guidance norm per square root of the `elements` of a sample, in both of its units."""
+    return f"{norm:.4f} RMS ({norm * elements**0.5:.2f} L2)"

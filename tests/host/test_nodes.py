@@ -62,6 +62,16 @@ SOCKETS = {
         ["model", "positive", "negative", "noise", "sigmas", "rho", "gamma", "iterations"],
         ["noise"],
     ),
+    "AdjustInitialNoisePerSample": (
+        ["model", "positive", "negative", "noise", "sigmas", "latent_image"]
+        + ["target", "learning_rate", "max_iterations", "keep_length"],
+        ["noise", "report"],
+    ),
+    "SharpnessAwareInitialNoise": (
+        ["model", "positive", "negative", "noise", "sigmas", "latent_image"]
+        + ["threshold", "alpha", "step", "learning_rate", "max_iterations", "candidates"],
+        ["noise", "report"],
+    ),
     "AnnealConditioning": (["model", "strength", "rescale", "tau1", "tau2", "noise_seed"], ["model"]),
     "PerturbPrompt": (["text", "kind", "times", "seed", "clip"], ["text"]),
     "PerturbConditioning": (["conditioning", "strength", "seed"], ["conditioning"]),
