@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..benchmarks import field, field_experimental
+from ..benchmarks.field import experimental, gradients
+from ..benchmarks.field import methods as field
 from ..benchmarks.harness import Sampling, evaluate
 from ..benchmarks.methods import PLAIN, Method
 from ..benchmarks.testbeds import testbed
@@ -23,13 +24,15 @@ DOCS = ROOT / "web" / "docs"
 BED, STARTS, SAMPLING = "learned", 2, Sampling(steps=25)
 METHODS: dict[str, Method] = {
     "adjusted-noise": field.adjusted("batch-wise, zero until t = 700", 0.39, 0.7, 2, field.static(700)),
+    "per-sample-noise": gradients.per_sample(0.007, 0.05),
+    "sharpness-aware-noise": gradients.sharpness_aware(0.06),
     "annealed-conditioning": field.annealed("CADS 0.5", strength=0.5, tau1=0.5),
     "perturbed-prompt": field.perturbed("random word", 4),
     "perturbed-conditioning": field.noised(0.5),
     "repadded-prompt": field.repadded("repad, end token off"),
-    "held-norms": field_experimental.held(0.0),
-    "mixed-start": field_experimental.mixed(0.2),
-    "reinforced-content": field_experimental.reinforced(2.0),
+    "held-norms": experimental.held(0.0),
+    "mixed-start": experimental.mixed(0.2),
+    "reinforced-content": experimental.reinforced(2.0),
     "reanchored-guidance": field.reanchored("re-anchored", 0.01, lambda caption: field.without_title(caption)[:1]),
 }
 

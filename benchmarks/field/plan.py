@@ -7,7 +7,7 @@ from ..comparison.plan import PAPER, STRENGTHS
 from ..harness import Evaluation, Sampling, evaluate
 from ..methods import PLAIN, Method
 from ..testbeds import testbed
-from . import attention, combined, experimental
+from . import attention, combined, experimental, gradients
 from . import methods as field
 
 CONDITIONS = {"learned": Sampling(steps=25), "learned noise": Sampling(steps=25), "closed form eps": Sampling()}
@@ -46,6 +46,8 @@ FAMILIES = (
     Family("re-padding (Kim and No)", field.PADDINGS, attention=True),
     Family("first token and padding (Ren et al.)", attention.REN, attention=True),
     Family("GUARD (Zhao et al.)", attention.GUARDS, attention=True),
+    Family("per-sample noise (Han et al.)", gradients.PER_SAMPLE),
+    Family("SAIL (Jeon et al.)", gradients.SHARPNESS_AWARE),
     Family("batch-wise noise, orthogonal guidance", combined.WITH_NOISE),
     Family("words or noise added, orthogonal guidance", combined.WITH_PROMPT),
     Family("CADS or interval, orthogonal guidance", combined.WITH_GUIDANCE),
