@@ -14,10 +14,12 @@ from . import (
     ksampler,
     memorization_map,
     mitigate_attention,
+    mitigate_embedding,
     mix_start,
     model_patch,
     perturb_prompt,
     plot,
+    probe_memorization,
     reanchor,
     reinforce_content,
     repad_prompt,
@@ -28,12 +30,14 @@ from . import (
     silence_neurons,
     sweep,
     testbed,
+    token_significance,
 )
 
 MODULES = (model_patch, for_model, guider, ksampler, plot, save_image, save_trace, sweep, estimate, detect, testbed)
 MODULES += (schedule_guidance, adjust_noise, anneal_conditioning, perturb_prompt, repad_prompt, reanchor)  # methods
 MODULES += (mitigate_attention, guard, silence_neurons, memorization_map, bright_ending)  # of the cross-attention
-MODULES += (adjust_noise_per_sample, sharpness_aware_noise)  # with gradients
+MODULES += (adjust_noise_per_sample, sharpness_aware_noise, mitigate_embedding)  # with gradients
+MODULES += (token_significance, probe_memorization)  # with gradients, to look at a prompt and at a model
 MODULES += (hold_norms, mix_start, reinforce_content)  # experimental
 
 NODE_CLASS_MAPPINGS = {key: node for module in MODULES for key, (_, node) in module.NODES.items()}

@@ -4,6 +4,7 @@ import comfy.model_management
 import comfy.sample
 import comfy.samplers
 import comfy.utils
+import torch
 
 try:
     import latent_preview
@@ -59,6 +60,21 @@ def starts(latent_image, number):
     """A LATENT of `number` times the same image, whose noises are those of a batch from its first image on."""
     batch = {key: value for key, value in latent_image.items() if key != "batch_index"}
     return {**batch, "samples": latent_image["samples"][[0] * number]}
+
+
+def beginning(model, latent_image, seed):
+    """A LATENT in the model's size, and the start noise that KSampler puts on it [batch, ...].
+
+    Raises ValueError for a latent with sound, whose parts are several tensors.
+    """
+    samples = latent_image["samples"]
+    if not isinstance(samples, torch.Tensor) or getattr(samples, "is_nested", False):
+        raise ValueError(
+            "latent_image holds several latents in one (video with sound): choose one that is a single tensor."
+        )
+    samples = fitting_samples(model, latent_image)
+    kept = {key: value for key, value in latent_image.items() if key not in EMPTY_LATENT_KEYS}
+    return {**kept, "samples": samples}, comfy.sample.prepare_noise(samples, seed, latent_image.get("batch_index"))
 
 
 def to_intermediate(samples):

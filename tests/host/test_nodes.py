@@ -103,6 +103,19 @@ SOCKETS = {
     ),
     "HoldNorms": (["model", "norms", "limit"], ["model"]),
     "MixStartNoise": (["model", "noise", "reference", "cutoff"], ["noise"]),
+    "MitigatePromptEmbedding": (
+        ["model", "positive", "negative", "latent_image", "seed", "target", "one_for_all", "learning_rate"]
+        + ["max_iterations"],
+        ["positive", "report"],
+    ),
+    "TokenSignificance": (
+        ["model", "clip", "text", "negative", "latent_image", "seed"],
+        ["plot", "report", "significance"],
+    ),
+    "ProbeMemorization": (
+        ["model", "positive", "picture", "seed", "steps", "draws", "learning_rate"],
+        ["positive", "report"],
+    ),
     "ReinforceContent": (["model", "clip", "text", "width", "reinforce", "attenuate"], ["model", "positive"]),
 }
 
