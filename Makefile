@@ -10,7 +10,7 @@ bench: export MALLOC_TRIM_THRESHOLD_ = 4000000000
 bench: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper pictures locales docs
+.PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper bench-probe pictures locales docs
 .PHONY: train-testbed measure-testbed compare-trainings
 .PHONY: test-packs test-server test-browser thumbnails comfyui
 
@@ -52,6 +52,10 @@ bench-methods: .venv/installed
 bench-field: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.field.run $(ARGS)
 
+# Does a mitigation remove a memorized picture, or hide it?
+bench-probe: .venv/installed
+	$(BIN)/python tools/pack.py benchmarks.field.probe
+
 locales: .venv/installed
 	$(BIN)/python tools/pack.py tools.locales
 
@@ -86,6 +90,7 @@ test-browser: .venv/installed comfyui
 pictures: .venv/installed
 	$(BIN)/python tools/pack.py tools.pictures
 	$(BIN)/python tools/pack.py tools.method_pictures
+	$(BIN)/python tools/pack.py tools.prompt_pictures
 
 bench-curve: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.cost.live_curve

@@ -4,6 +4,7 @@ from ...samplers.guidance_schedule import GuidanceSchedule
 from ..comparison.plan import DEFAULT
 from ..methods import Method, Setup, patched
 from .attention import guard
+from .embedding import moved
 from .methods import adjusted, annealed, noised, perturbed, reanchored, repadded, scheduled, without_title
 
 ORTHOGONAL = patched("orthogonal", DEFAULT)
@@ -25,6 +26,7 @@ def with_orthogonal(*methods: Method) -> list[Method]:
 
 WITH_NOISE = with_orthogonal(adjusted("batch-wise 0.39 x 2", 0.39, 0.7, 2))
 WITH_PROMPT = with_orthogonal(perturbed("random word", 1), noised(0.1))
+WITH_MOVED = with_orthogonal(moved(0.0117), moved(0.0078))
 WITH_GUIDANCE = with_orthogonal(
     annealed("CADS 0.25", strength=0.25), scheduled("from 0.19", GuidanceSchedule("constant", start_percent=0.19))
 )

@@ -7,7 +7,7 @@ from ..comparison.plan import PAPER, STRENGTHS
 from ..harness import Evaluation, Sampling, evaluate
 from ..methods import PLAIN, Method
 from ..testbeds import testbed
-from . import attention, combined, experimental, gradients
+from . import attention, combined, embedding, experimental, gradients
 from . import methods as field
 
 CONDITIONS = {"learned": Sampling(steps=25), "learned noise": Sampling(steps=25), "closed form eps": Sampling()}
@@ -48,8 +48,10 @@ FAMILIES = (
     Family("GUARD (Zhao et al.)", attention.GUARDS, attention=True),
     Family("per-sample noise (Han et al.)", gradients.PER_SAMPLE),
     Family("SAIL (Jeon et al.)", gradients.SHARPNESS_AWARE),
+    Family("prompt moved by gradients (Wen et al.)", embedding.MOVED),
     Family("batch-wise noise, orthogonal guidance", combined.WITH_NOISE),
     Family("words or noise added, orthogonal guidance", combined.WITH_PROMPT),
+    Family("moved prompt, orthogonal guidance", combined.WITH_MOVED),
     Family("CADS or interval, orthogonal guidance", combined.WITH_GUIDANCE),
     Family("re-anchoring, orthogonal guidance", combined.WITH_ALTERNATIVE),
     Family("re-padding, orthogonal guidance", combined.WITH_PADDING, attention=True),
