@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..benchmarks.field import experimental, gradients
+from ..benchmarks.field import embedding, experimental, gradients
 from ..benchmarks.field import methods as field
 from ..benchmarks.harness import Sampling, evaluate
 from ..benchmarks.methods import PLAIN, Method
@@ -27,6 +27,7 @@ METHODS: dict[str, Method] = {
     "per-sample-noise": gradients.per_sample(0.007, 0.05),
     "sharpness-aware-noise": gradients.sharpness_aware(0.06),
     "annealed-conditioning": field.annealed("CADS 0.5", strength=0.5, tau1=0.5),
+    "moved-prompt": embedding.moved(0.0039),
     "perturbed-prompt": field.perturbed("random word", 4),
     "perturbed-conditioning": field.noised(0.5),
     "repadded-prompt": field.repadded("repad, end token off"),
