@@ -58,7 +58,7 @@ def test_interrupted_runs_leave_the_next_one_as_it_was(server):
         seen = []
 
         def cancel(event, seen=seen, wanted=1 + number % 5):
-            if event["type"] == "text":
+            if event["type"] == "progress":
                 seen.append(event)
                 if len(seen) == wanted:
                     server.post("/interrupt", {})
