@@ -3,7 +3,9 @@
 from . import (
     adjust_noise,
     anneal_conditioning,
+    batch_diversity,
     bright_ending,
+    copy_similarity,
     detect,
     estimate,
     for_model,
@@ -17,6 +19,7 @@ from . import (
     model_patch,
     perturb_prompt,
     plot,
+    prompt_alignment,
     reanchor,
     reinforce_content,
     repad_prompt,
@@ -31,6 +34,7 @@ from . import (
 MODULES = (model_patch, for_model, guider, ksampler, plot, save_image, save_trace, sweep, estimate, detect, testbed)
 MODULES += (schedule_guidance, adjust_noise, anneal_conditioning, perturb_prompt, repad_prompt, reanchor)  # methods
 MODULES += (mitigate_attention, guard, silence_neurons, memorization_map, bright_ending)  # of the cross-attention
+MODULES += (copy_similarity, batch_diversity, prompt_alignment)  # measures
 MODULES += (hold_norms, mix_start, reinforce_content)  # experimental
 
 NODE_CLASS_MAPPINGS = {key: node for module in MODULES for key, (_, node) in module.NODES.items()}

@@ -91,6 +91,12 @@ SOCKETS = {
         + ["scheduler", "cfg"],
         ["norms", "report"],
     ),
+    "CopySimilarity": (
+        ["images", "measure", "threshold", "sscd_model", "folder", "references", "mask"],
+        ["maximum", "copied", "nearest", "report", "side_by_side"],
+    ),
+    "BatchDiversity": (["images", "measure", "sscd_model"], ["diversity", "report"]),
+    "PromptAlignment": (["images", "clip", "clip_vision", "text"], ["score", "report"]),
     "HoldNorms": (["model", "norms", "limit"], ["model"]),
     "MixStartNoise": (["model", "noise", "reference", "cutoff"], ["noise"]),
     "ReinforceContent": (["model", "clip", "text", "width", "reinforce", "attenuate"], ["model", "positive"]),
