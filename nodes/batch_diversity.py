@@ -5,7 +5,7 @@ from .sscd_models import sscd_widget
 
 MEASURE = (
     "How two pictures are compared. SSCD: a network that knows a copy again, however it was cropped or recoloured; 0 "
-    "means that all pictures are the same. SSCD 224 crop: the same as DCR, Wen et al. and GUARD prepare pictures. "
+    "means that all pictures are the same. SSCD 224 crop: on pictures prepared as by DCR, Wen et al. and GUARD. "
     "pixel correlation: of the pixels at 64x64, each picture less its mean."
 )
 

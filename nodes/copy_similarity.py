@@ -15,8 +15,8 @@ from .sscd_models import sscd_widget
 LEAST = 0.01  # share of a picture that can be compared
 MEASURE = (
     "How pictures are compared. SSCD: a network that knows a picture again when it is cropped, mirrored or recoloured; "
-    "1 is the same, its authors take 0.75 for a copy, others 0.5. SSCD 224 crop: the same as DCR, Wen et al. and GUARD "
-    "prepare pictures, whose scores compare with theirs only. pixel correlation: of the pixels at 64x64, each picture "
+    "1 is the same, its authors take 0.75 for a copy, others 0.5. SSCD 224 crop: on pictures prepared as by DCR, Wen "
+    "et al. and GUARD, whose scores compare with theirs only. pixel correlation: of the pixels at 64x64, each picture "
     "less its mean: take 0.9, for any two skies correlate, and a crop does not. l2 among neighbours: how much nearer "
     "the nearest reference is than the 50 nearest are on average; 0.5 is the criterion of Carlini et al., who had "
     "whole training sets."

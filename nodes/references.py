@@ -4,6 +4,7 @@ import comfy.model_management
 import comfy.utils
 from torch import Tensor
 
+from .files import FORBIDDEN
 from .input_pictures import NONE, caption, input_folder, picture_files, pictures_in
 
 
@@ -13,7 +14,7 @@ class References:
     batch   [n, height, width, 3] or None
     folder  below ComfyUI's input folder, or NONE
     least   with fewer that can be read, going through them ends in a ValueError
-    names   of those that could be read, in order, and `unread`: why the others could not; both once gone through
+    found   names of those that could be read, in order, and `unread`: why the others could not; both once gone through
     """
 
     def __init__(self, batch: Tensor | None, folder: str, least: int = 1):
@@ -27,20 +28,20 @@ class References:
             raise ValueError("There are no references: choose a folder, or connect pictures to references.")
 
     def __iter__(self) -> Iterator[Tensor]:
-        self.names: list[str] = []
+        self.found: list[str] = []
         self.unread: list[str] = []
         bar = comfy.utils.ProgressBar(len(self.batch) + len(self.files))
         for name, picture, why in self._each():
             comfy.model_management.throw_exception_if_processing_interrupted()
             if picture is None:
-                self.unread.append(f"{name} {why}")
+                self.unread.append(f"{shown(name)} {why}")
             else:
-                self.names.append(name)
+                self.found.append(name)
                 yield picture
             bar.update(1)
-        if len(self.names) < self.least:
+        if len(self.found) < self.least:
             unread = "".join(f"\n{line}" for line in self.unread[:10])
-            raise ValueError(f"{len(self.names)} reference(s), but at least {self.least} needed: add more.{unread}")
+            raise ValueError(f"{len(self.found)} reference(s), but at least {self.least} needed: add more.{unread}")
 
     def _each(self) -> Iterator[tuple[str, Tensor | None, str]]:
         for number, picture in enumerate(self.batch, 1):
@@ -48,15 +49,25 @@ class References:
         if self.path:
             yield from pictures_in(self.path, self.files)
 
+    @property
+    def names(self) -> list[str]:
+        """Of those that were found, as they may be shown."""
+        return [shown(name) for name in self.found]
+
     def again(self, place: int) -> Tensor:
-        """The picture of that place in `names`. ValueError where its file has gone since."""
+        """The picture of that place in `found`. ValueError where its file has gone since."""
         if place < len(self.batch):
             return self.batch[place]
-        (_, picture, why), *_ = pictures_in(self.path or "", [self.names[place]])
+        (_, picture, why), *_ = pictures_in(self.path or "", [self.found[place]])
         if picture is None:
-            raise ValueError(f"{self.names[place]} in folder {self.folder!r} {why}, but could be read before.")
+            raise ValueError(f"{shown(self.found[place])} in folder {self.folder!r} {why}, but could be read before.")
         return picture
 
     def captions(self) -> list[str]:
-        """Of each in `names`, "" where none lies beside its file."""
-        return [caption(self.path or "", name) if k >= len(self.batch) else "" for k, name in enumerate(self.names)]
+        """Of each in `found`, "" where none lies beside its file."""
+        return [caption(self.path or "", name) if k >= len(self.batch) else "" for k, name in enumerate(self.found)]
+
+
+def shown(name: str) -> str:
+    """A file's name without what a page could take for markup."""
+    return FORBIDDEN.sub("_", name)

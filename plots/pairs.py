@@ -27,5 +27,5 @@ def draw_pairs(
             axis.imshow(picture.float().cpu().clamp(0, 1).numpy())
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set(color=theme["shade"] if marked[row] else theme["grid"], linewidth=4)
-        axes[row, 0].set_title(titles[row][:110], fontsize=8, color=theme["ink"], loc="left")
+        axes[row, 0].set_title(titles[row][:110], fontsize=8, color=theme["ink"], loc="left", parse_math=False)
     return figure

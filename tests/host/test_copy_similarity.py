@@ -69,10 +69,15 @@ def test_a_folder_is_read_and_what_is_no_picture_is_said(testbed, host):
     for k in range(3):
         save(folder / f"{k}.png", testbed.memorized[k])
     (folder / "broken.png").write_bytes(b"broken")
+    (folder / "<script>$\\frac$.png").write_bytes(b"broken")
     maximum, copied, nearest, report, _ = compare(testbed.memorized[[2]], folder="references")
     assert copied and maximum > 0.999 and "of 2.png, copied" in report
     assert "not compared: broken.png is no picture that can be read" in report
+    assert "_script_" in report and "<" not in report
     torch.testing.assert_close(nearest, testbed.memorized[[2]], rtol=0, atol=1 / 255)
+    save(folder / "$\\frac$<b>.png", testbed.memorized[9])
+    assert "of $\\frac$_b_.png, copied" in compare(testbed.memorized[[9]], folder="references")[3]
+    (folder / "$\\frac$<b>.png").unlink()
     both = compare(testbed.memorized[[7]], folder="references", references=testbed.memorized[[7]])
     assert "4 references" in both[3] and "1.00 of reference 1" in both[3]
 
