@@ -2,6 +2,7 @@
 
 from . import (
     adjust_noise,
+    amg,
     anneal_conditioning,
     batch_diversity,
     bright_ending,
@@ -34,6 +35,7 @@ from . import (
 MODULES = (model_patch, for_model, guider, ksampler, plot, save_image, save_trace, sweep, estimate, detect, testbed)
 MODULES += (schedule_guidance, adjust_noise, anneal_conditioning, perturb_prompt, repad_prompt, reanchor)  # methods
 MODULES += (mitigate_attention, guard, silence_neurons, memorization_map, bright_ending)  # of the cross-attention
+MODULES += (amg,)  # with a list of pictures
 MODULES += (copy_similarity, batch_diversity, prompt_alignment)  # measures
 MODULES += (hold_norms, mix_start, reinforce_content)  # experimental
 

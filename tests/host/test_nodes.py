@@ -91,6 +91,11 @@ SOCKETS = {
         + ["scheduler", "cfg"],
         ["norms", "report"],
     ),
+    "AMGGuider": (
+        ["model", "positive", "negative", "cfg", "vae", "measure", "sscd_model", "folder", "similar", "despecify"]
+        + ["repel", "references", "clip"],
+        ["guider"],
+    ),
     "CopySimilarity": (
         ["images", "measure", "threshold", "sscd_model", "folder", "references", "mask"],
         ["maximum", "copied", "nearest", "report", "side_by_side"],
