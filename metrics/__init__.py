@@ -1,0 +1,1 @@
+"""Networks that judge pictures, loaded from what the user has."""
