@@ -31,13 +31,17 @@ def pictures(names: tuple[str, ...] = PICTURES) -> list[Tensor]:
     spec = find_spec("skimage")
     if spec is None:
         raise RuntimeError("The pictures are scikit-image's: pip install scikit-image")
-    (package,) = spec.submodule_search_locations or ()
-    read = {name: read_picture(str(Path(package, "data", name))) for name in names}
+    folder = Path((spec.submodule_search_locations or [""])[0], "data")
+    read = {name: read_picture(str(folder / name)) for name in names}
     return [picture for picture, _ in read.values() if picture is not None]
 
 
 def middle(share: float) -> Callable[[Image.Image], Image.Image]:
-    return lambda image: ImageOps.fit(image, [round(side * share) for side in image.size], bleed=(1 - share) / 2)
+    def cut(image: Image.Image) -> Image.Image:
+        size = round(image.width * share), round(image.height * share)
+        return ImageOps.fit(image, size, bleed=(1 - share) / 2)
+
+    return cut
 
 
 def jpeg(image: Image.Image) -> Image.Image:

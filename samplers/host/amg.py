@@ -99,9 +99,10 @@ class AMGCFGGuider(comfy.samplers.CFGGuider):
             found[:] = [places]
             return values
 
-        values, gradient = (
-            value_and_gradient(similarity, denoised, enough) if self.repel else (similarity(denoised.float()), None)
-        )
+        values, gradient = similarity(denoised.float()), None
+        if self.repel and (values > enough).any():
+            # The decoder is on its device by now: moved there among gradients, its weights would be spoilt.
+            _, gradient = value_and_gradient(similarity, denoised)
         # Decoding may have moved the model from its device.
         comfy.model_management.load_models_gpu([self.model_patcher])
         return values.cpu(), found[0].cpu(), gradient

@@ -53,6 +53,7 @@ def both(tmp_path_factory):
     weights = {key: value for key, value in model.state_dict().items() if key.startswith("text")}
     missing, _ = clip.cond_stage_model.clip_l.transformer.load_state_dict(weights, strict=False)
     seeing = comfy.clip_vision.ClipVisionModel(str(folder / "vision.json"))
+    seeing.model.to(torch.float32)  # on the CPU the host has it in half precision
     lost, _ = seeing.load_sd({key: value for key, value in model.state_dict().items() if key.startswith("vis")})
     assert not missing and not lost
     return SimpleNamespace(clip=clip, vision=seeing, model=model)
