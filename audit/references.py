@@ -1,0 +1,33 @@
+"""The vectors of the given pictures, made before anything is sampled, so that a broken one is known at once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from .measures import MEASURES
+from .pictures import read_picture, small_jpeg
+from .store import Store
+
+NEW = "SELECT path FROM prompt_references WHERE path > ? ORDER BY path LIMIT 1"
+
+
+def describe_references(store: Store, measure: str, done: Callable[[], object]) -> None:
+    """Describe those that are new or have changed. Raises ValueError naming one that cannot be read."""
+    describe, path = MEASURES[measure]().describe, ""
+    while row := store.connection.execute(NEW, (path,)).fetchone():
+        path = row[0]
+        stamp = _stamp(path)
+        known = store.connection.execute("SELECT stamp FROM described WHERE path = ?", (path,)).fetchone()
+        if known != (stamp,):
+            picture = read_picture(Path(path), f"the reference {path}")
+            values = (path, stamp, describe(picture).astype("<f4").tobytes(), small_jpeg(picture))
+            with store.connection:
+                store.connection.execute("INSERT OR REPLACE INTO described VALUES (?, ?, ?, ?)", values)
+        done()
+
+
+def _stamp(path: str) -> str:
+    try:
+        state = Path(path).stat()
+    except OSError as error:
+        raise ValueError(f"the reference {path} cannot be read: {error.strerror}.") from error
+    return f"{state.st_size} {state.st_mtime_ns}"

@@ -1,0 +1,110 @@
+"""An audit from its options to its results."""
+
+import contextlib
+import hashlib
+import json
+import logging
+from argparse import Namespace
+from collections.abc import Iterator
+
+from tqdm import tqdm
+
+from .examine import Plan, examine
+from .judge import judge
+from .on_ray import ray_tasks
+from .ours import Graphs, Options, build
+from .prompts import Prompt, read_prompts
+from .references import describe_references
+from .report import write_report
+from .server import PromptFailed, Server, ServerFailed
+from .spread import AllServersLost, Examine, Spread
+from .store import Store
+from .tables import write_tables
+from .workflow import load_workflow
+
+FILE = "audit.sqlite"
+
+
+def audit(options: Namespace) -> bool:
+    """Whether everything that was asked for is done. Raises ValueError, OSError and sqlite3.Error for what is wrong."""
+    graphs = build(load_workflow(options.workflow), Options(options.score, not options.no_mitigation, options.box))
+    options.out.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(Store(options.out / FILE)) as store:
+        prompts = read_prompts(options.prompts, options.seeds)
+        store.begin(settings(options, graphs), ordinary(options, graphs), prompts)
+        with tqdm(desc="references", unit="picture", disable=None, leave=False) as bar:
+            describe_references(store, options.measure, bar.update)
+        if not options.report_only:
+            examine_all(options, store, graphs)
+        thresholds = judge(store, options.threshold)
+        write_tables(store, options.out)
+        write_report(store, options.out / "report", thresholds)
+        total, done = store.counts()
+    logging.info("%d of %d are done. See %s.", done, total, options.out / "report" / "index.html")
+    return done == total
+
+
+def ordinary(options: Namespace, graphs: Graphs) -> Iterator[Prompt]:
+    """The prompts that the thresholds come from, one start of each; none where there is nothing to calibrate."""
+    if options.threshold is None and graphs.ordinary:
+        yield from (Prompt(prompt.text, 1) for prompt in read_prompts(options.ordinary, 1))
+
+
+def settings(options: Namespace, graphs: Graphs) -> dict[str, str]:
+    """What an audit is begun with, and goes on with."""
+    calibrated = options.threshold is None and graphs.ordinary
+    return {
+        "prompts": _digest(options.prompts.read_bytes()),
+        "workflow": _digest(json.dumps([graphs.first, graphs.ordinary], sort_keys=True).encode()),
+        "seeds": str(options.seeds),
+        "scores": json.dumps(options.score if graphs.ordinary else []),
+        "threshold": f"from {_digest(options.ordinary.read_bytes())}" if calibrated else str(options.threshold),
+        "measure": options.measure,
+    }
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def examine_all(options: Namespace, store: Store, graphs: Graphs) -> None:
+    """Raises ValueError where no server can begin. Where all are lost on the way, the rest stays undone."""
+    plan = Plan(graphs, tuple(options.score), options.measure, options.timeout)
+    urls = [url for url in options.server if _fit(Server(url), graphs, store)]
+    if not urls:
+        raise ValueError("No server can begin.")
+    total, done = store.counts()
+    with _examiner(options, plan) as examiner, tqdm(total=total, initial=done, unit="picture", disable=None) as bar:
+        spread = Spread(urls, examiner, options.patience)
+        with contextlib.closing(spread.over(store.pending())) as findings:
+            try:
+                for finding in findings:
+                    store.add(finding)
+                    if finding.error is not None:
+                        job = finding.job
+                        logging.warning("Prompt %d, seed %d: %s", job.prompt, job.seed, finding.error)
+                    bar.update(1)
+            except AllServersLost:
+                logging.error("No server is left. Start them, and call the same command again.")
+
+
+@contextlib.contextmanager
+def _examiner(options: Namespace, plan: Plan) -> Iterator[Examine]:
+    if options.ray is None:
+        yield lambda url, job, stopped: examine(url, job, plan, stopped)
+        return
+    with ray_tasks(None if options.ray == "local" else options.ray, plan) as run:
+        yield run
+
+
+def _fit(server: Server, graphs: Graphs, store: Store) -> bool:
+    """Whether a server is there and has all nodes; what it is goes into the report."""
+    try:
+        if missing := server.missing(graphs.classes()):
+            logging.warning("%s is left out: it has no node %s. Is this pack installed there?", server.url, missing)
+            return False
+        store.note(server.url, ", ".join(f"{name} {value}" for name, value in server.versions().items()))
+        return True
+    except (ServerFailed, PromptFailed) as error:
+        logging.warning("%s is left out: %s.", server.url, error)
+        return False
