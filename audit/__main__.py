@@ -27,7 +27,8 @@ def main(arguments: list[str] | None = None) -> None:
         )
         sys.exit(STOPPED)
     except (ValueError, OSError, sqlite3.Error) as error:
-        logging.error("%s", error)
+        where = f"{options.out}: " if isinstance(error, sqlite3.Error) else ""
+        logging.error("%s%s", where, error)
         logging.info("What is done is kept: once that is put right, the same command goes on.")
         sys.exit(INCOMPLETE)
     sys.exit(0 if complete else INCOMPLETE)

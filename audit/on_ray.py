@@ -4,6 +4,7 @@ A task asks a server, fetches and describes the pictures. Where a worker dies, R
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from .examine import Finding, Job, Plan, examine
 from .server import ServerFailed, Stopped
 
 TRIES_AGAIN = 3  # after the death of a worker
+SHARE = 0.1  # of a processor: a task waits most of its time
 
 
 @contextlib.contextmanager
@@ -23,9 +25,10 @@ def ray_tasks(address: str | None, plan: Plan) -> Iterator[Callable[[str, Job, C
         import ray
     except ImportError as error:
         raise ValueError("--ray needs the package ray: python -m pip install ray.") from error
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     package = {"py_modules": [str(Path(__file__).parent)]}
     ray.init(address=address, runtime_env=package, log_to_driver=False, include_dashboard=False)
-    task, shared = ray.remote(max_retries=TRIES_AGAIN)(examine), ray.put(plan)
+    task, shared = ray.remote(max_retries=TRIES_AGAIN, num_cpus=SHARE)(examine), ray.put(plan)
 
     def run(url: str, job: Job, stopped: Callable[[], bool]) -> Finding:
         reference = task.remote(url, job, shared)

@@ -6,7 +6,10 @@ import json
 import logging
 from argparse import Namespace
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy
+import PIL
 from tqdm import tqdm
 
 from .examine import Plan, examine
@@ -32,6 +35,8 @@ def audit(options: Namespace) -> bool:
     with contextlib.closing(Store(options.out / FILE)) as store:
         prompts = read_prompts(options.prompts, options.seeds)
         store.begin(settings(options, graphs), ordinary(options, graphs), prompts)
+        for name, value in told(options).items():
+            store.note(name, value)
         with tqdm(desc="references", unit="picture", disable=None, leave=False) as bar:
             describe_references(store, options.measure, bar.update)
         if not options.report_only:
@@ -60,6 +65,17 @@ def settings(options: Namespace, graphs: Graphs) -> dict[str, str]:
         "scores": json.dumps(options.score if graphs.ordinary else []),
         "threshold": f"from {_digest(options.ordinary.read_bytes())}" if calibrated else str(options.threshold),
         "measure": options.measure,
+    }
+
+
+def told(options: Namespace) -> dict[str, str]:
+    """What the report tells besides."""
+    project = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8")
+    return {
+        "prompts file": options.prompts.name,
+        "workflow file": options.workflow.name,
+        "version of this pack": project.split('version = "')[1].split('"')[0],
+        "compared with": f"numpy {numpy.__version__}, Pillow {PIL.__version__}",
     }
 
 

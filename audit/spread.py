@@ -1,7 +1,7 @@
 """The jobs over several servers: each works on one at a time, and what a server fails to do another one does.
 
-A server is out after three failures in a row, or when it stays away for longer than `patience`. A job that failed goes
-to a server where it has not yet failed; after three failures it is given up, and that is its finding.
+A server is out when three prompts in a row failed there, or when it stays away for longer than `patience`. A job that
+failed goes to a server where it has not yet failed; after three failures it is given up, and that is its finding.
 """
 
 import logging
@@ -22,7 +22,7 @@ Examine = Callable[[str, Job, Callable[[], bool]], Finding]
 @dataclass(eq=False)
 class Worker:
     url: str
-    failures: int = 0  # in a row
+    failed: set[int] = field(default_factory=set)  # the prompts in a row
 
 
 @dataclass(eq=False)
@@ -87,16 +87,16 @@ class Spread:
             finding = future.result()
         except ServerFailed as error:
             return self._failed(pool, worker, task, str(error))
-        worker.failures = 0
+        worker.failed.clear()
         self.idle.append(worker)
         return finding
 
     def _failed(self, pool: ThreadPoolExecutor, worker: Worker, task: Task, error: str) -> Finding | None:
         logging.warning("Prompt %d, seed %d: %s.", task.job.prompt, task.job.seed, error)
         task.failed_on.append(worker)
-        worker.failures += 1
-        if worker.failures >= FAILURES:
-            self._lost(worker, f"it failed {FAILURES} times in a row")
+        worker.failed.add(task.job.prompt)
+        if len(worker.failed) >= FAILURES:
+            self._lost(worker, f"{FAILURES} prompts in a row failed there")
         else:
             self.running[pool.submit(self._comes_back, worker.url)] = worker, None
         if len(task.failed_on) < FAILURES:

@@ -42,7 +42,8 @@ def made(graph: dict) -> dict[str, dict]:
     outputs: dict[str, dict] = {}
     for key, node in graph.items():
         if node["class_type"] == "PreviewAny":
-            score = (0.05 if "memorized" in text else 0.01) + seed / 1e4 + len(text) / 1e5
+            level = 0.05 if "memorized" in text else 0.02 if "ordinary" in text else 0.01
+            score = level + seed / 1e4 + len(text) / 1e5
             outputs[key] = {"text": ["nan" if "nan" in text else str(score)]}
         elif node["class_type"] in ("PreviewImage", "GuidanceNormPlot"):
             name = plain_key(text, seed) if key == "audit_plain" else f"{key} {text} {seed}"

@@ -30,5 +30,11 @@ for name in {PURE!r}:
     assert modules_after(code) & {"comfy", "numpy", "matplotlib", "torch"} <= modules_after("import torch")
 
 
+def test_the_audit_imports_neither_torch_nor_comfyui():
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import audit.__main__"
+    assert {"audit", "numpy"} <= modules_after(code)
+    assert not {"torch", "comfy", "matplotlib", "ray"} & modules_after(code)
+
+
 def test_the_pack_does_not_import_matplotlib_before_a_plot_is_drawn():
     assert "matplotlib" not in modules_after("from pack import load_pack; load_pack()")
