@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .measures import MEASURES
+from .measures import measure_of
 from .ours import CURVE, MAP, MAP_SCORE, MITIGATED, PLAIN, SCORE, Graphs
 from .pictures import BadPicture, TooLarge, read_picture, small_jpeg
 from .server import PromptFailed, Server, ServerFailed
@@ -88,4 +88,4 @@ def _keep(finding: Finding, key: str, file: bytes, measure: str) -> None:
         raise ServerFailed(f"{finding.server}: {error}") from error
     finding.pictures[name] = small_jpeg(picture, **({"side": SIZES[key]} if key in SIZES else {}))
     if key in (PLAIN, MITIGATED):
-        finding.vectors[name] = MEASURES[measure]().describe(picture)
+        finding.vectors[name] = measure_of(measure).describe(picture)

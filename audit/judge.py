@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .measures import MEASURES, agreement, alike, nearest
+from .measures import agreement, alike, measure_of, nearest
 from .store import Store, vector_of
 
 COPIED, EVERY, SEVERAL = (
@@ -51,7 +51,7 @@ COLUMNS = ", ".join(Verdict._fields)
 def judge(store: Store, given: float | None) -> dict[str, float]:
     """Write the table `verdicts`; returns the thresholds by score. given: that of the first score, not calibrated."""
     settings = store.settings()
-    scores, copy = json.loads(settings["scores"]), MEASURES[settings["measure"]].copy
+    scores, copy = json.loads(settings["scores"]), measure_of(settings["measure"]).copy
     thresholds = {name: value for name in scores if (value := _calibrated(store, name)) is not None}
     if given is not None and scores:
         thresholds[scores[0]] = given

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from .measures import MEASURES
+from .measures import measure_of
 from .pictures import read_picture, small_jpeg
 from .store import Store
 
@@ -12,7 +12,7 @@ NEW = "SELECT path FROM prompt_references WHERE path > ? ORDER BY path LIMIT 1"
 
 def describe_references(store: Store, measure: str, done: Callable[[], object]) -> None:
     """Describe those that are new or have changed. Raises ValueError naming one that cannot be read."""
-    describe, path = MEASURES[measure]().describe, ""
+    describe, path = measure_of(measure).describe, ""
     while row := store.connection.execute(NEW, (path,)).fetchone():
         path = row[0]
         stamp = _stamp(path)

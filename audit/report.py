@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 
 from .judge import Verdict
-from .measures import MEASURES
+from .measures import measure_of
 from .store import Store
 from .tables import written_whole
 
@@ -45,7 +45,7 @@ def write_report(store: Store, folder: Path, thresholds: dict[str, float]) -> No
     common = {
         "scores": json.loads(settings["scores"]),
         "thresholds": thresholds,
-        "copy": MEASURES[settings["measure"]].copy,
+        "copy": measure_of(settings["measure"]).copy,
         "measure": settings["measure"],
     }
     page = PAGES.get_template("prompt.html")

@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy
@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from .examine import Plan, examine
 from .judge import judge
+from .measures import measure_of
 from .on_ray import ray_tasks
 from .ours import Graphs, Options, build
 from .prompts import Prompt, read_prompts
@@ -31,6 +32,7 @@ FILE = "audit.sqlite"
 def audit(options: Namespace) -> bool:
     """Whether everything that was asked for is done. Raises ValueError, OSError and sqlite3.Error for what is wrong."""
     graphs = build(load_workflow(options.workflow), Options(options.score, not options.no_mitigation, options.box))
+    measure_of(options.measure)  # which may need what is not there
     options.out.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(Store(options.out / FILE)) as store:
         prompts = read_prompts(options.prompts, options.seeds)
@@ -59,11 +61,11 @@ def settings(options: Namespace, graphs: Graphs) -> dict[str, str]:
     """What an audit is begun with, and goes on with."""
     calibrated = options.threshold is None and graphs.ordinary
     return {
-        "prompts": _digest(options.prompts.read_bytes()),
-        "workflow": _digest(json.dumps([graphs.first, graphs.ordinary], sort_keys=True).encode()),
+        "prompts": _digest(_blocks(options.prompts)),
+        "workflow": _digest([json.dumps([graphs.first, graphs.ordinary], sort_keys=True).encode()]),
         "seeds": str(options.seeds),
         "scores": json.dumps(options.score if graphs.ordinary else []),
-        "threshold": f"from {_digest(options.ordinary.read_bytes())}" if calibrated else str(options.threshold),
+        "threshold": f"from {_digest(_blocks(options.ordinary))}" if calibrated else str(options.threshold),
         "measure": options.measure,
     }
 
@@ -79,8 +81,16 @@ def told(options: Namespace) -> dict[str, str]:
     }
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+def _digest(blocks: Iterable[bytes]) -> str:
+    whole = hashlib.sha256()
+    for block in blocks:
+        whole.update(block)
+    return whole.hexdigest()[:16]
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from iter(lambda: file.read(1 << 20), b"")
 
 
 def examine_all(options: Namespace, store: Store, graphs: Graphs) -> None:

