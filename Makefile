@@ -12,7 +12,7 @@ export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
 .PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper pictures locales docs
 .PHONY: train-testbed measure-testbed compare-trainings
-.PHONY: test-packs test-server test-browser thumbnails comfyui
+.PHONY: test-packs test-server test-browser thumbnails audit-picture comfyui
 
 demo: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.demo
@@ -92,6 +92,10 @@ bench-curve: .venv/installed
 
 thumbnails: .venv/installed comfyui
 	$(BIN)/python tools/pack.py tools.thumbnails
+
+# The report of an audit of the testbed, in Chromium.
+audit-picture: .venv/installed comfyui
+	$(BIN)/python tools/pack.py tools.audit_picture
 
 comfyui:
 	@test -d "$(COMFYUI_PATH)" || { echo "Not run: set COMFYUI_PATH to a ComfyUI checkout (see README.md)."; exit 1; }
