@@ -4,7 +4,7 @@ It talks to running ComfyUI servers over HTTP and imports neither torch nor Comf
 
     prompts.py     a text or CSV file -> prompts, each with references and a number of seeds
     workflow.py    the template -> one graph for a prompt and a seed; graph.py: how its links are followed
-    server.py      a graph -> what one server made of it
+    server.py      a graph -> what one server made of it; web.py: how it is asked
     examine.py     a prompt and a seed, on one server -> a Finding
     spread.py      all of them, over several servers; on_ray.py: as tasks of Ray
     store.py       the SQLite file, which is written as it goes

@@ -13,7 +13,8 @@ import numpy as np
 from .measures import measure_of
 from .ours import CURVE, MAP, MAP_SCORE, MITIGATED, PLAIN, SCORE, Graphs
 from .pictures import BadPicture, TooLarge, read_picture, small_jpeg
-from .server import PromptFailed, Server, ServerFailed
+from .server import Server
+from .web import PromptFailed, ServerFailed
 from .workflow import fill
 
 SIZES = {CURVE: 512}  # of the pictures that are not kept small

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .examine import Finding, Job, Plan, examine
-from .server import ServerFailed, Stopped
+from .server import Stopped
+from .web import ServerFailed
 
 TRIES_AGAIN = 3  # after the death of a worker
 SHARE = 0.1  # of a processor: a task waits most of its time

@@ -20,10 +20,11 @@ from .ours import Graphs, Options, build
 from .prompts import Prompt, read_prompts
 from .references import describe_references
 from .report import write_report
-from .server import PromptFailed, Server, ServerFailed
+from .server import Server
 from .spread import AllServersLost, Examine, Spread
 from .store import Store
 from .tables import write_tables
+from .web import PromptFailed, ServerFailed
 from .workflow import load_workflow
 
 FILE = "audit.sqlite"

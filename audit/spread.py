@@ -12,7 +12,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from .examine import Finding, Job
-from .server import Server, ServerFailed
+from .server import Server
+from .web import ServerFailed
 
 FAILURES = 3
 

@@ -5,7 +5,8 @@ import threading
 import pytest
 from basin_escape.audit.examine import Job, Plan, examine
 from basin_escape.audit.ours import Options, build
-from basin_escape.audit.server import Server, ServerFailed, Stopped
+from basin_escape.audit.server import Server, Stopped
+from basin_escape.audit.web import ServerFailed
 from basin_escape.audit.workflow import fill, load_workflow
 from basin_escape.tests.support.audits import ORDINARY, PROMPTS, Audit, undisturbed
 from basin_escape.tests.support.fake_comfyui import FakeComfyUI, picture_bytes
