@@ -10,6 +10,7 @@ Pictures come back by Preview Image, numbers by Preview Any. What none of these 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .graph import Graph, Link, copied, first_guided, guided, links, nearest_link, picture_link, upstream
 
@@ -21,6 +22,7 @@ PLAIN, MITIGATED, MAP, MAP_SCORE, CURVE = (
     "audit_curve",
 )
 SCORE = "audit_score_"  # and the number of the score
+ON, OFF = "_audit_on", "_audit_off"  # behind the names of copies
 FOR_MODEL = "BasinEscapeForModel"
 SWITCHED = (FOR_MODEL, "BasinEscapeModelPatch", "BasinEscapeGuider", "BasinEscapeKSampler")  # trace: their output 1
 
@@ -82,25 +84,30 @@ def _ending(graph: Graph, ends: Graph) -> Graph:
 
 def _switched(workflow: Graph, picture: Link, on: bool) -> tuple[Graph, Link, Link]:
     """What the template becomes with mitigation on or off: new nodes, where the picture comes from, and the trace."""
-    above = upstream(workflow, picture[0])
-    own = sorted(key for key in above if workflow[key]["class_type"] in SWITCHED)
-    suffix = "_audit_on" if on else "_audit_off"
-    if own and on:
+    own = sorted(key for key in upstream(workflow, picture[0]) if workflow[key]["class_type"] in SWITCHED)
+    if not own:
+        return _patched(workflow, picture, on)
+    if on:
         return {}, picture, [own[0], 1]
-    if own:
-        nodes, link = copied(workflow, own, picture, suffix)
-        switched = {key + suffix: nodes[key + suffix]["inputs"] | {"transition": "off"} for key in own}
-        off = {key: {**nodes[key], "inputs": inputs} for key, inputs in switched.items()}
-        return nodes | off, link, [own[0] + suffix, 1]
-    samplers = guided(workflow, picture)
+    nodes, link = copied(workflow, own, picture, OFF)
+    nodes |= {key + OFF: _with(nodes[key + OFF], transition="off") for key in own}
+    return nodes, link, [own[0] + OFF, 1]
+
+
+def _patched(workflow: Graph, picture: Link, on: bool) -> tuple[Graph, Link, Link]:
+    """The same for a template without nodes of ours: every sampler behind a patch of its own."""
+    samplers, suffix = guided(workflow, picture), ON if on else OFF
     nodes, link = copied(workflow, samplers, picture, suffix)
-    patches = {}
     for key in samplers:
+        patch = f"{key}{suffix}_patch"
         inputs = {"model": workflow[key]["inputs"]["model"], "transition": "for this model" if on else "off"}
-        patches[f"{key}{suffix}_patch"] = {"class_type": FOR_MODEL, "inputs": inputs}
-        sampler = nodes[key + suffix]
-        nodes[key + suffix] = {**sampler, "inputs": sampler["inputs"] | {"model": [f"{key}{suffix}_patch", 0]}}
-    return nodes | patches, link, [f"{samplers[-1]}{suffix}_patch", 1]
+        nodes[patch] = {"class_type": FOR_MODEL, "inputs": inputs}
+        nodes[key + suffix] = _with(nodes[key + suffix], model=[patch, 0])
+    return nodes, link, [f"{samplers[-1]}{suffix}_patch", 1]
+
+
+def _with(node: dict, **inputs: Any) -> dict:
+    return {**node, "inputs": {**node["inputs"], **inputs}}
 
 
 def _detect(workflow: Graph, main: str, score: str) -> dict:
