@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .measures import agreement, alike, measure_of, nearest
-from .store import Store, vector_of
+from .measures import agreement, alike, measure_of
+from .seen import seen
+from .store import Store
 
 COPIED, EVERY, SEVERAL = (
     "copied a given image",
@@ -78,24 +79,21 @@ def _verdicts(store: Store, thresholds: dict[str, float], copy: float) -> Iterat
 
 
 def _verdict(store: Store, number: int, thresholds: dict[str, float], copy: float) -> Verdict:
-    query = "SELECT error, scores, plain, mitigated FROM findings WHERE prompt = ? ORDER BY seed"
-    rows = store.connection.execute(query, (number,)).fetchall()
-    done = [row for row in rows if row[0] is None]
-    error = next((row[0] for row in rows if row[0] is not None), None)
+    every = seen(store, number)
+    done = [each for each in every if each.error is None]
+    error = next((each.error for each in every if each.error is not None), None)
     if not done:
         return Verdict(number, 4, NOT_EXAMINED, error=error)
     known: dict[str, Any] = {"done": len(done), "error": error}
-    query = "SELECT path, vector FROM prompt_references JOIN described USING (path) WHERE prompt = ? ORDER BY number"
-    references = store.connection.execute(query, (number,)).fetchall()
-    for column, suffix in ((2, ""), (3, "_mitigated")):
-        vectors = np.array([vector_of(row[column]) for row in done if row[column] is not None])
-        if len(vectors) and references:
-            similarity, best = nearest(vectors, np.array([vector_of(row[1]) for row in references]))
-            known |= {"similarity" + suffix: similarity} | ({} if suffix else {"nearest": references[best][0]})
+    for name, suffix in (("plain", ""), ("mitigated", "_mitigated")):
+        if similar := [each.similarity[name] for each in done if name in each.similarity]:
+            known["similarity" + suffix] = max(similar)
+        vectors = np.array([each.vectors[name] for each in done if name in each.vectors])
         if len(vectors) > 1:
             known |= {"agreement" + suffix: agreement(vectors), "alike" + suffix: alike(vectors, copy)}
-    each = [json.loads(row[1]) for row in done]
-    means = {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
+    if "similarity" in known:
+        known["nearest"] = max(done, key=lambda each: each.similarity["plain"]).nearest
+    means = {name: float(np.mean([each.scores[name] for each in done])) for name in done[0].scores}
     rank, text = _worst(known, means, thresholds, copy)
     return Verdict(number, rank, text, scores=json.dumps(means), **known)
 

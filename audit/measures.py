@@ -82,7 +82,7 @@ def alike(vectors: np.ndarray, copy: float) -> int:
     return int(similar.sum(1).max())
 
 
-def nearest(vectors: np.ndarray, references: np.ndarray) -> tuple[float, int]:
-    """The highest similarity of any picture [n, d] to any reference [m, d], and that reference's number."""
-    best = (vectors @ references.T).max(0)
-    return float(best.max()), int(best.argmax())
+def nearest(vector: np.ndarray, references: np.ndarray) -> tuple[float, int]:
+    """The highest similarity of a picture [d] to references [m, d], and the number of that reference."""
+    similar = references @ vector
+    return float(similar.max()), int(similar.argmax())

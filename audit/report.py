@@ -13,6 +13,7 @@ import jinja2
 
 from .judge import Verdict
 from .measures import measure_of
+from .seen import seen
 from .store import Store
 from .tables import written_whole
 
@@ -80,14 +81,13 @@ def _seeds(store: Store, folder: Path, row: dict[str, Any]) -> list[dict[str, An
     """What each seed gave, with its pictures as files in `folder`."""
     number = row["verdict"].prompt
     found = []
-    query = "SELECT seed, error, scores FROM findings WHERE prompt = ? ORDER BY seed"
-    for seed, error, scores in store.connection.execute(query, (number,)).fetchall():
+    for each in seen(store, number):
         query = "SELECT name, jpeg FROM pictures WHERE prompt = ? AND seed = ?"
         pictures = {}
-        for name, jpeg in store.connection.execute(query, (number, seed)) if error is None else ():
-            pictures[name] = picture_name(number, seed, name)
+        for name, jpeg in store.connection.execute(query, (number, each.seed)) if each.error is None else ():
+            pictures[name] = picture_name(number, each.seed, name)
             (folder / "pictures" / pictures[name]).write_bytes(jpeg)
-        found.append({"seed": seed, "error": error, "scores": json.loads(scores), "pictures": pictures})
+        found.append({"seen": each, "pictures": pictures})
     return found
 
 

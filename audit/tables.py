@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from .judge import Verdict
+from .seen import seen
 from .store import Store
 
+SEEDS = ("prompt", "seed", "error", "similarity", "similarity_mitigated", "scores")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a text that begins so would be a formula to a spreadsheet
 
 
@@ -29,12 +31,9 @@ def written_whole(path: Path) -> Iterator[IO[str]]:
 def write_tables(store: Store, folder: Path) -> None:
     scores = [*json.loads(store.settings()["scores"]), "map"]
     with written_whole(folder / "prompts.csv") as file:
-        _write(file, ["text", "seeds", *Verdict._fields], scores, _prompts(store))
-    query = "SELECT prompt, seed, error, scores FROM findings JOIN prompts ON id = prompt WHERE ordinary = 0 "
+        _write(file, ("text", "seeds", *Verdict._fields), scores, _prompts(store))
     with written_whole(folder / "seeds.csv") as file:
-        names = ["prompt", "seed", "error", "scores"]
-        rows = store.connection.execute(query + "ORDER BY prompt, seed")
-        _write(file, names, scores, (dict(zip(names, row, strict=True)) for row in rows))
+        _write(file, SEEDS, scores, _seeds(store))
 
 
 def _prompts(store: Store) -> Iterator[dict[str, Any]]:
@@ -43,7 +42,15 @@ def _prompts(store: Store) -> Iterator[dict[str, Any]]:
         yield {"text": text, "seeds": seeds, **Verdict(*verdict)._asdict()}
 
 
-def _write(file: IO[str], names: list[str], scores: list[str], rows: Iterable[dict[str, Any]]) -> None:
+def _seeds(store: Store) -> Iterator[dict[str, Any]]:
+    for (prompt,) in store.connection.execute("SELECT prompt FROM verdicts ORDER BY prompt"):
+        for each in seen(store, prompt):
+            similar = [each.similarity.get(name) for name in ("plain", "mitigated")]
+            values = (prompt, each.seed, each.error, *similar, json.dumps(each.scores))
+            yield dict(zip(SEEDS, values, strict=True))
+
+
+def _write(file: IO[str], names: Iterable[str], scores: list[str], rows: Iterable[dict[str, Any]]) -> None:
     """The columns `names`, in the place of `scores` one for each."""
     plain = [name for name in names if name != "scores"]
     out = csv.writer(file)

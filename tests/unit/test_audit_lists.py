@@ -130,7 +130,7 @@ def test_agreement_and_the_largest_group_do_not_depend_on_the_order():
 
 
 def test_the_nearest_reference_is_named():
-    similarity, number = nearest(np.stack([vector("a"), vector("b")]), np.stack([vector("c"), vector("b")]))
+    similarity, number = nearest(vector("b"), np.stack([vector("c"), vector("b")]))
     assert similarity == pytest.approx(1, abs=1e-6) and number == 1
 
 

@@ -105,6 +105,13 @@ def test_a_copy_of_a_reference_is_told_with_its_file(audit):
     assert float(row["similarity_mitigated"]) < 0.5 and row["alike_mitigated"] == "1"
 
 
+def test_every_seed_has_its_similarity(audit):
+    with (audit.out / "seeds.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["similarity"]]
+    assert [row["seed"] for row in rows] == ["0", "1", "2"]
+    assert max(float(row["similarity_mitigated"]) for row in rows) < 0.5 < min(float(row["similarity"]) for row in rows)
+
+
 def test_settings_and_versions_are_told(audit):
     index = pages(audit)[audit.out / "report" / "index.html"].text
     assert "comfyui_version fake" in index and "workflow.json" in index and "numpy" in index
