@@ -10,7 +10,6 @@ not examined                         every seed failed, or none was tried
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,8 +58,9 @@ def judge(store: Store, given: float | None) -> dict[str, float]:
     with store.connection:
         store.connection.execute("DROP TABLE IF EXISTS verdicts")
         store.connection.execute(f"CREATE TABLE verdicts ({COLUMNS}, PRIMARY KEY (prompt))")
+        verdicts = (_verdict(store, number, thresholds, copy) for number in store.numbers(ordinary=False))
         marks = ", ".join("?" * len(Verdict._fields))
-        store.connection.executemany(f"INSERT INTO verdicts VALUES ({marks})", _verdicts(store, thresholds, copy))
+        store.connection.executemany(f"INSERT INTO verdicts VALUES ({marks})", verdicts)
     return thresholds
 
 
@@ -68,14 +68,6 @@ def _calibrated(store: Store, name: str) -> float | None:
     query = "SELECT scores FROM findings JOIN prompts ON id = prompt WHERE ordinary = 1 AND error IS NULL"
     values = [json.loads(row[0])[name] for row in store.connection.execute(query)]
     return float(np.quantile(values, 0.99)) if len(values) >= FEWEST else None
-
-
-def _verdicts(store: Store, thresholds: dict[str, float], copy: float) -> Iterator[Verdict]:
-    first, last = store.connection.execute(
-        "SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM prompts WHERE ordinary = 0"
-    ).fetchone()
-    for number in range(first, last + 1):
-        yield _verdict(store, number, thresholds, copy)
 
 
 def _verdict(store: Store, number: int, thresholds: dict[str, float], copy: float) -> Verdict:

@@ -3,6 +3,7 @@
 Only one audit at a time can have it open. What it was made with stands in it; nothing else may be added to it.
 """
 
+import itertools
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -68,7 +69,7 @@ class Store:
 
     def _write_prompts(self, ordinary: Iterable[Prompt], prompts: Iterable[Prompt]) -> None:
         execute = self.connection.execute
-        for kind, each in ((1, ordinary), (0, prompts)):
+        for kind, each in ((0, prompts), (1, ordinary)):
             for prompt in each:
                 row = (kind, prompt.text, prompt.seeds)
                 number = execute("INSERT INTO prompts (ordinary, text, seeds) VALUES (?, ?, ?)", row).lastrowid
@@ -80,10 +81,14 @@ class Store:
         total = self.connection.execute("SELECT coalesce(sum(seeds), 0) FROM prompts").fetchone()[0]
         return total, self.connection.execute("SELECT count(*) FROM findings WHERE error IS NULL").fetchone()[0]
 
+    def numbers(self, ordinary: bool) -> range:
+        """Of the prompts of a kind: of those of the list from 1 on."""
+        query = "SELECT coalesce(min(id), 1), coalesce(max(id), 0) + 1 FROM prompts WHERE ordinary = ?"
+        return range(*self.connection.execute(query, (ordinary,)).fetchone())
+
     def pending(self) -> Iterator[Job]:
-        """The jobs without a finding, or with an error as their finding, prompt by prompt."""
-        last = self.connection.execute("SELECT coalesce(max(id), 0) FROM prompts").fetchone()[0]
-        for number in range(1, last + 1):
+        """The jobs without a finding, or with an error as their finding, prompt by prompt, the ordinary ones first."""
+        for number in itertools.chain(self.numbers(ordinary=True), self.numbers(ordinary=False)):
             query = "SELECT text, seeds, ordinary FROM prompts WHERE id = ?"
             text, seeds, ordinary = self.connection.execute(query, (number,)).fetchone()
             query = "SELECT seed FROM findings WHERE prompt = ? AND error IS NULL"
