@@ -40,7 +40,7 @@ def ray_tasks(address: str | None, plan: Plan) -> Iterator[Callable[[str, Job, C
         try:
             return ray.get(reference)
         except ray.exceptions.RayTaskError as error:  # what `examine` raised
-            raise error.as_instanceof_cause() from error
+            raise error.cause from error
         except ray.exceptions.RayError as error:
             raise ServerFailed(f"{url}: its task of Ray was lost ({type(error).__name__})") from error
 
