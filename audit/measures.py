@@ -56,8 +56,9 @@ class SSCD:
     def describe(self, picture: Image.Image) -> np.ndarray:
         """[512] float32 of length one."""
         resized = picture.resize((self.side, self.side), Image.Resampling.BILINEAR)
-        (found,) = self.session.run(None, {"image": np.asarray(resized, dtype=np.uint8)[None]})
-        return np.asarray(found[0], dtype=np.float32) / np.linalg.norm(found[0])
+        outputs = self.session.run(None, {"image": np.asarray(resized, dtype=np.uint8)[None]})
+        found = np.asarray(outputs[0], dtype=np.float32)[0]
+        return found / np.linalg.norm(found)
 
 
 MEASURES = {"pixels": Pixels, "sscd": SSCD}

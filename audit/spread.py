@@ -7,7 +7,7 @@ failed goes to a server where it has not yet failed; after three failures it is 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -46,7 +46,7 @@ class Spread:
         self.running: dict[Future, tuple[Worker, Task | None]] = {}  # no task: waiting for the server to come back
         self.returned: list[Task] = []
 
-    def over(self, jobs: Iterator[Job]) -> Iterator[Finding]:
+    def over(self, jobs: Iterator[Job]) -> Generator[Finding, None, None]:
         """Raises AllServersLost; the jobs that no finding tells of were not done."""
         with ThreadPoolExecutor(len(self.workers)) as pool:
             try:

@@ -20,7 +20,7 @@ MODEL = {"class_type": "LoadMemorizationTestbed", "inputs": {"variant": "eps"}}
 SIZE = {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 128, "batch_size": 1}}
 
 
-def testbed_audit(folder, *servers):
+def audit_of_testbed(folder, *servers):
     """An audit of PROMPTS, the first with a reference."""
     folder.mkdir()
     to_picture(TestbedVAE().decode(render_pictures().means[:1])).save(folder / "aurora.png")
@@ -35,7 +35,7 @@ def testbed_audit(folder, *servers):
 
 @pytest.fixture(scope="module")
 def undisturbed(server, tmp_path_factory):
-    found = testbed_audit(tmp_path_factory.mktemp("audit") / "one", server.url)
+    found = audit_of_testbed(tmp_path_factory.mktemp("audit") / "one", server.url)
     assert audit(parse(found.arguments))
     return found
 
@@ -66,7 +66,7 @@ def test_nothing_is_left_on_the_server(undisturbed, server):
 def test_a_server_that_is_killed_on_the_way_changes_nothing(undisturbed, server, tmp_path):
     (tmp_path / "second").mkdir()
     second = ComfyUIServer(tmp_path / "second")
-    found = testbed_audit(tmp_path / "two", second.url, server.url)
+    found = audit_of_testbed(tmp_path / "two", second.url, server.url)
 
     def kill():
         while not (found.out / "audit.sqlite").exists() or not second.get("/queue")["queue_running"]:
