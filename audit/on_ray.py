@@ -17,8 +17,8 @@ SHARE = 0.1  # of a processor: a task waits most of its time
 
 
 @contextlib.contextmanager
-def ray_tasks(address: str | None, plan: Plan) -> Iterator[Callable[[str, Job, Callable[[], bool]], Finding]]:
-    """`examine` with this plan, as a task. address: of a running cluster; None: a Ray on this machine, for as long.
+def ray_tasks(address: str, plan: Plan) -> Iterator[Callable[[str, Job, Callable[[], bool]], Finding]]:
+    """`examine` with this plan, as a task. address: of a running cluster; "local": a Ray of its own.
 
     Raises ValueError where Ray is not installed.
     """

@@ -63,7 +63,7 @@ def settings(options: Namespace, graphs: Graphs) -> dict[str, str]:
     calibrated = options.threshold is None and graphs.ordinary
     return {
         "prompts": _digest(_blocks(options.prompts)),
-        "workflow": _digest([json.dumps([graphs.first, graphs.ordinary], sort_keys=True).encode()]),
+        "workflow, mitigation and box": _digest([json.dumps([graphs.first, graphs.ordinary], sort_keys=True).encode()]),
         "seeds": str(options.seeds),
         "scores": json.dumps(options.score if graphs.ordinary else []),
         "threshold": f"from {_digest(_blocks(options.ordinary))}" if calibrated else str(options.threshold),
@@ -96,11 +96,13 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 def examine_all(options: Namespace, store: Store, graphs: Graphs) -> None:
     """Raises ValueError where no server can begin. Where all are lost on the way, the rest stays undone."""
+    total, done = store.counts()
+    if done == total:
+        return
     plan = Plan(graphs, tuple(options.score), options.measure, options.timeout)
     urls = [url for url in options.server if _fit(Server(url), graphs, store)]
     if not urls:
         raise ValueError("No server can begin.")
-    total, done = store.counts()
     with _examiner(options, plan) as examiner, tqdm(total=total, initial=done, unit="picture", disable=None) as bar:
         spread = Spread(urls, examiner, options.patience)
         with contextlib.closing(spread.over(store.pending())) as findings:
@@ -120,7 +122,7 @@ def _examiner(options: Namespace, plan: Plan) -> Iterator[Examine]:
     if options.ray is None:
         yield lambda url, job, stopped: examine(url, job, plan, stopped)
         return
-    with ray_tasks(None if options.ray == "local" else options.ray, plan) as run:
+    with ray_tasks(options.ray, plan) as run:
         yield run
 
 

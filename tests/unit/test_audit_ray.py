@@ -50,5 +50,5 @@ def test_a_worker_that_is_killed_changes_nothing(tmp_path):
 
 def test_without_ray_the_flag_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ValueError, match="pip install ray"), ray_tasks(None, None):
+    with pytest.raises(ValueError, match="pip install ray"), ray_tasks("local", None):
         pass

@@ -68,6 +68,8 @@ def test_who_is_stopped_says_so_and_leaves_nothing_in_the_queue(tmp_path, server
 def test_the_command_says_how_it_ended(tmp_path, server):
     fine = Audit(tmp_path, server.url, prompts=["a red house"])
     assert subprocess.run(fine.command(), cwd=ROOT, capture_output=True).returncode == 0
+    server.fault = lambda handler, path: True  # says nothing from here on
+    assert fine.run()  # as all is done
     wrong = subprocess.run(fine.command("--seeds", "2"), cwd=ROOT, capture_output=True, text=True)
     assert wrong.returncode == 1
     assert "was begun with another choice of: seeds." in wrong.stderr and "Traceback" not in wrong.stderr
