@@ -96,6 +96,7 @@ def _references(store: Store, folder: Path, number: int) -> list[dict[str, str]]
         ORDER BY number"""
     found = []
     for reference, path, jpeg in store.connection.execute(query, (number,)):
-        found.append({"path": path, "picture": f"{number:05}-reference-{reference}.jpg"})
+        picture = f"{number:05}-reference-{reference}.jpg"
+        found.append({"path": path, "name": Path(path).name, "picture": picture})
         (folder / "pictures" / found[-1]["picture"]).write_bytes(jpeg)
     return found
