@@ -1,38 +1,13 @@
-"""`python -m audit --help`, called in the folder of this pack."""
+"""`python -m audit --help` in the folder of this pack, or `python path/to/audit --help` from anywhere."""
 
-import logging
-import signal
-import sqlite3
 import sys
+from pathlib import Path
 
-from tqdm.contrib.logging import logging_redirect_tqdm
-
-from .options import parse
-from .run import audit
-
-INCOMPLETE, STOPPED = 1, 130
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Ends the process: 0 when all is done, 1 where something is not, and says what; 130 after Ctrl-C."""
-    options = parse(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with logging_redirect_tqdm():
-            complete = audit(options)
-    except KeyboardInterrupt:
-        logging.info(
-            "Stopped. What is done is kept: the same command goes on, with --report-only it shows what is there."
-        )
-        sys.exit(STOPPED)
-    except (ValueError, OSError, sqlite3.Error) as error:
-        where = f"{options.out}: " if isinstance(error, sqlite3.Error) else ""
-        logging.error("%s%s", where, error)
-        logging.info("What is done is kept: once that is put right, the same command goes on.")
-        sys.exit(INCOMPLETE)
-    sys.exit(0 if complete else INCOMPLETE)
-
+if __package__:
+    from .command import main
+else:  # by its path, as a Python that is embedded in an application does not look into the folder it is called in
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    from audit.command import main
 
 if __name__ == "__main__":
     main()

@@ -9,7 +9,7 @@ ORDINARY = Path(__file__).parent / "ordinary.txt"
 SCORES = ("guidance norm", "anisotropy", "prediction change", "last step", "attention entropy")
 ABOUT = """Does a model, a fine-tune or a LoRA copy? Asks running ComfyUI servers with this pack for every prompt of a
 list, and writes what it saw: OUT/audit.sqlite, prompts.csv, seeds.csv and report/index.html. Call it in the folder of
-this pack. The same command goes on where it was stopped. See docs/audit.md."""
+this pack, or by the path of its folder `audit`. The same command goes on where it was stopped. See docs/audit.md."""
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

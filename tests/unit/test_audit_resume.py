@@ -75,6 +75,11 @@ def test_the_command_says_how_it_ended(tmp_path, server):
     assert "was begun with another choice of: seeds." in wrong.stderr and "Traceback" not in wrong.stderr
 
 
+def test_it_can_be_called_by_its_path(tmp_path):
+    command = [sys.executable, "-I", str(ROOT / "audit"), "--help"]
+    assert "python -m audit" in subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+
 def test_a_file_has_one_audit_at_a_time(tmp_path, server):
     server.seconds = 1000
     audit = Audit(tmp_path, server.url)
