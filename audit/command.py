@@ -1,26 +1,24 @@
-"""The command: what it says while it works, and how it ends."""
+"""How a command of this package ends, whatever happens."""
 
 import logging
 import signal
 import sqlite3
 import sys
+from argparse import Namespace
+from collections.abc import Callable
 
 from tqdm.contrib.logging import logging_redirect_tqdm
-
-from .options import parse
-from .run import audit
 
 INCOMPLETE, STOPPED = 1, 130
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Ends the process: 0 when all is done, 1 where something is not, and says what; 130 after Ctrl-C."""
-    options = parse(arguments)
+def command(run: Callable[[Namespace], bool], options: Namespace) -> None:
+    """Ends the process: 0 when `run` did all, 1 where something is not done, and says what; 130 after Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with logging_redirect_tqdm():
-            complete = audit(options)
+            complete = run(options)
     except KeyboardInterrupt:
         logging.info(
             "Stopped. What is done is kept: the same command goes on, with --report-only it shows what is there."

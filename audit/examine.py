@@ -6,7 +6,7 @@ Nothing is shared with other prompts, so that this may run in a thread, in anoth
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Plan:
 class Finding:
     """What came of a job; `error` where nothing did. pictures: JPEG by name; vectors: of the pictures, by name."""
 
-    job: Job
+    job: Any
     server: str
     scores: dict[str, float] = field(default_factory=dict)
     vectors: dict[str, np.ndarray] = field(default_factory=dict)

@@ -15,17 +15,18 @@ def describe_references(store: Store, measure: str, done: Callable[[], object]) 
     describe, path = measure_of(measure).describe, ""
     while row := store.connection.execute(NEW, (path,)).fetchone():
         path = row[0]
-        stamp = _stamp(path)
+        found = stamp(path)
         known = store.connection.execute("SELECT stamp FROM described WHERE path = ?", (path,)).fetchone()
-        if known != (stamp,):
+        if known != (found,):
             picture = read_picture(Path(path), f"the reference {path}")
-            values = (path, stamp, describe(picture).astype("<f4").tobytes(), small_jpeg(picture))
+            values = (path, found, describe(picture).astype("<f4").tobytes(), small_jpeg(picture))
             with store.connection:
                 store.connection.execute("INSERT OR REPLACE INTO described VALUES (?, ?, ?, ?)", values)
         done()
 
 
-def _stamp(path: str) -> str:
+def stamp(path: str) -> str:
+    """What changes when the file does. Raises ValueError naming one that is not there."""
     try:
         state = Path(path).stat()
     except OSError as error:

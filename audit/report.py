@@ -17,14 +17,23 @@ from .seen import seen
 from .store import Store
 from .tables import written_whole
 
-PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "pages"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-PAGES.filters["number"] = lambda value: "" if value is None else f"{value:.3g}"
+FOLDER = Path(__file__).parent / "pages"
+
+
+def pages(*folders: Path) -> jinja2.Environment:
+    """The templates of these folders. They escape whatever they are given."""
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["number"] = lambda value: "" if value is None else f"{value:.3g}"
+    return found
+
+
+PAGES = pages(FOLDER)
 SHOWN = 4  # pictures in a row of the index
 
 

@@ -12,6 +12,7 @@ import numpy
 import PIL
 from tqdm import tqdm
 
+from .database import Database
 from .examine import Plan, examine
 from .judge import judge
 from .measures import measure_of
@@ -62,34 +63,39 @@ def settings(options: Namespace, graphs: Graphs) -> dict[str, str]:
     """What an audit is begun with, and goes on with."""
     calibrated = options.threshold is None and graphs.ordinary
     return {
-        "prompts": _digest(_blocks(options.prompts)),
-        "workflow, mitigation and box": _digest([json.dumps([graphs.first, graphs.ordinary], sort_keys=True).encode()]),
+        "prompts": digest(blocks(options.prompts)),
+        "workflow, mitigation and box": digest([json.dumps([graphs.first, graphs.ordinary], sort_keys=True).encode()]),
         "seeds": str(options.seeds),
         "scores": json.dumps(options.score if graphs.ordinary else []),
-        "threshold": f"from {_digest(_blocks(options.ordinary))}" if calibrated else str(options.threshold),
+        "threshold": f"from {digest(blocks(options.ordinary))}" if calibrated else str(options.threshold),
         "measure": options.measure,
     }
 
 
 def told(options: Namespace) -> dict[str, str]:
     """What the report tells besides."""
-    project = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8")
     return {
         "prompts file": options.prompts.name,
         "workflow file": options.workflow.name,
-        "version of this pack": project.split('version = "')[1].split('"')[0],
+        "version of this pack": version(),
         "compared with": f"numpy {numpy.__version__}, Pillow {PIL.__version__}",
     }
 
 
-def _digest(blocks: Iterable[bytes]) -> str:
+def version() -> str:
+    """Of this pack."""
+    project = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8")
+    return project.split('version = "')[1].split('"')[0]
+
+
+def digest(blocks: Iterable[bytes]) -> str:
     whole = hashlib.sha256()
     for block in blocks:
         whole.update(block)
     return whole.hexdigest()[:16]
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         yield from iter(lambda: file.read(1 << 20), b"")
 
@@ -100,7 +106,7 @@ def examine_all(options: Namespace, store: Store, graphs: Graphs) -> None:
     if done == total:
         return
     plan = Plan(graphs, tuple(options.score), options.measure, options.timeout)
-    urls = [url for url in options.server if _fit(Server(url), graphs, store)]
+    urls = [url for url in options.server if fit(Server(url), graphs.classes(), store)]
     if not urls:
         raise ValueError("No server can begin.")
     with _examiner(options, plan) as examiner, tqdm(total=total, initial=done, unit="picture", disable=None) as bar:
@@ -126,10 +132,10 @@ def _examiner(options: Namespace, plan: Plan) -> Iterator[Examine]:
         yield run
 
 
-def _fit(server: Server, graphs: Graphs, store: Store) -> bool:
+def fit(server: Server, classes: set[str], store: Database) -> bool:
     """Whether a server is there and has all nodes; what it is goes into the report."""
     try:
-        if missing := server.missing(graphs.classes()):
+        if missing := server.missing(classes):
             logging.warning("%s is left out: it has no node %s. Is this pack installed there?", server.url, missing)
             return False
         store.note(server.url, ", ".join(f"{name} {value}" for name, value in server.versions().items()))

@@ -71,6 +71,10 @@ class Server(Web):
         quoted = {name: urllib.parse.quote(name, safe="") for name in sorted(classes)}
         return [name for name in quoted if name not in self.ask(f"/object_info/{quoted[name]}")]
 
+    def inputs(self, class_type: str) -> dict[str, dict]:
+        """What a node that it has takes: {"required": {name: [type or choices, options]}, "optional": ...}."""
+        return self.ask(f"/object_info/{urllib.parse.quote(class_type, safe='')}")[class_type]["input"]
+
     def versions(self) -> dict[str, str]:
         """What the server says of itself."""
         system = self.ask("/system_stats").get("system")

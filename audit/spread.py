@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import Any
 
-from .examine import Finding, Job
+from .examine import Finding
 from .server import Server
 from .web import ServerFailed
 
 FAILURES = 3
 
-Examine = Callable[[str, Job, Callable[[], bool]], Finding]
+Examine = Callable[[str, Any, Callable[[], bool]], Finding]  # server, job, whether it is to stop
 
 
 @dataclass(eq=False)
@@ -28,7 +29,7 @@ class Worker:
 
 @dataclass(eq=False)
 class Task:
-    job: Job
+    job: Any  # has a prompt and a seed
     failed_on: list[Worker] = field(default_factory=list)
 
 
@@ -46,7 +47,7 @@ class Spread:
         self.running: dict[Future, tuple[Worker, Task | None]] = {}  # no task: waiting for the server to come back
         self.returned: list[Task] = []
 
-    def over(self, jobs: Iterator[Job]) -> Generator[Finding, None, None]:
+    def over(self, jobs: Iterator) -> Generator[Finding, None, None]:
         """Raises AllServersLost; the jobs that no finding tells of were not done."""
         with ThreadPoolExecutor(len(self.workers)) as pool:
             try:
@@ -62,7 +63,7 @@ class Spread:
         if not self.workers:
             raise AllServersLost
 
-    def _hand_out(self, pool: ThreadPoolExecutor, jobs: Iterator[Job]) -> None:
+    def _hand_out(self, pool: ThreadPoolExecutor, jobs: Iterator) -> None:
         for worker in list(self.idle):
             task = next((task for task in self.returned if self._may(worker, task)), None)
             if task is not None:

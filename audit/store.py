@@ -5,17 +5,16 @@ Only one audit at a time can have it open. What it was made with stands in it; n
 
 import itertools
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from .database import Database
 from .examine import Finding, Job
 from .prompts import Prompt
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS prompts (id INTEGER PRIMARY KEY, ordinary INTEGER, text TEXT, seeds INTEGER);
 CREATE TABLE IF NOT EXISTS prompt_references (prompt INTEGER, number INTEGER, path TEXT, PRIMARY KEY (prompt, number));
 CREATE TABLE IF NOT EXISTS described (path TEXT PRIMARY KEY, stamp TEXT, vector BLOB, picture BLOB);
@@ -26,46 +25,15 @@ CREATE TABLE IF NOT EXISTS pictures (prompt INTEGER, seed INTEGER, name TEXT, jp
 """
 
 
-class Store:
-    """Raises ValueError for a file that is none of ours, is in use, or was made with other settings."""
+class Store(Database):
+    """The file at a path. Raises ValueError as Database does."""
 
     def __init__(self, path: Path):
-        self.path = path
-        self.connection = sqlite3.connect(path, timeout=1.0)
-        try:
-            self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self.connection.executescript("BEGIN EXCLUSIVE;" + SCHEMA + "COMMIT;")
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise ValueError(f"{path} is in use by another audit: wait for its end.") from error
-            raise
-        except sqlite3.DatabaseError as error:
-            raise ValueError(f"{path} is no file of an audit ({error}): choose another one.") from error
-
-    def close(self) -> None:
-        self.connection.close()
+        super().__init__(path, SCHEMA)
 
     def begin(self, settings: dict[str, str], ordinary: Iterable[Prompt], prompts: Iterable[Prompt]) -> None:
         """Write settings and lists, all or nothing; for a file that has them, see that they are the same."""
-        if not (known := self.settings()):
-            with self.connection:
-                self._write_prompts(ordinary, prompts)
-                self.connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
-            return
-        changed = [name for name, value in settings.items() if known.get(name) != value]
-        if changed:
-            raise ValueError(
-                f"{self.path} was begun with another choice of: {', '.join(changed)}. Choose that again, or another "
-                "folder for --out."
-            )
-
-    def settings(self) -> dict[str, str]:
-        return dict(self.connection.execute("SELECT name, value FROM settings"))
-
-    def note(self, name: str, value: str) -> None:
-        """Something to be told in the report, such as a server's version."""
-        with self.connection:
-            self.connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+        self.begin_with(settings, lambda: self._write_prompts(ordinary, prompts))
 
     def _write_prompts(self, ordinary: Iterable[Prompt], prompts: Iterable[Prompt]) -> None:
         execute = self.connection.execute

@@ -86,6 +86,10 @@ class FakeComfyUI(ThreadingHTTPServer):
         self.begun[number] = time.monotonic() + self.seconds, {"outputs": outputs, "status": status}
         return {"prompt_id": number, "number": 1, "node_errors": {}}
 
+    def info(self, class_type: str) -> dict:
+        """What it says of a node. It has them all."""
+        return {}
+
     def done(self, number: str) -> dict | None:
         at, entry = self.begun.get(number, (float("inf"), {}))
         return entry if time.monotonic() >= at else None
@@ -114,7 +118,7 @@ class FakeHandler(BaseHTTPRequestHandler):
             self.json({"system": {"comfyui_version": "fake"}})
         else:
             name = urllib.parse.unquote(path.path.rpartition("/")[2])
-            self.json({name: {}})
+            self.json({name: self.server.info(name)})
 
     def do_POST(self):
         data = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
