@@ -11,7 +11,7 @@ bench: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
 .PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper pictures locales docs
-.PHONY: train-testbed measure-testbed compare-trainings
+.PHONY: reproduce train-testbed measure-testbed compare-trainings
 .PHONY: test-packs test-server test-browser thumbnails audit-picture comfyui
 
 demo: .venv/installed
@@ -68,6 +68,10 @@ measure-testbed: .venv/installed
 
 compare-trainings: .venv/installed
 	$(BIN)/python tools/pack.py training.compare $(ARGS)
+
+# The paper's tables on the model of a running ComfyUI (docs/reproduce.md): ARGS are the list, the checkpoint and so on.
+reproduce: .venv/installed
+	$(BIN)/python -m audit.reproduce $(ARGS)
 
 # On a real ComfyUI: COMFYUI_PATH names the checkout, COMFYUI_PYTHON the interpreter it runs with.
 test-server: .venv/installed comfyui

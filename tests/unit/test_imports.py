@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from basin_escape.tools.pack import ROOT
 
 PURE = tuple(path.stem for path in (ROOT / "samplers").glob("*.py") if path.stem != "__init__")
@@ -30,8 +31,9 @@ for name in {PURE!r}:
     assert modules_after(code) & {"comfy", "numpy", "matplotlib", "torch"} <= modules_after("import torch")
 
 
-def test_the_audit_imports_neither_torch_nor_comfyui():
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import audit.__main__"
+@pytest.mark.parametrize("command", ["audit", "audit.reproduce"])
+def test_the_audit_imports_neither_torch_nor_comfyui(command):
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import {command}.__main__"
     assert {"audit", "numpy"} <= modules_after(code)
     assert not {"torch", "comfy", "matplotlib", "ray"} & modules_after(code)
 
