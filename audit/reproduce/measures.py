@@ -115,8 +115,8 @@ def skewed(picture: Image.Image) -> np.ndarray:
 
 def cropped(picture: Image.Image) -> np.ndarray:
     """[1, 3, 224, 224]: the middle of the picture with its shorter side at 256."""
-    scale = 256 / min(picture.size)
-    small = picture.resize([max(256, int(side * scale)) for side in picture.size], Image.Resampling.BILINEAR)
+    sides = [256 * side // min(picture.size) for side in picture.size]
+    small = picture.resize(sides, Image.Resampling.BILINEAR)
     left, top = (round((side - 224) / 2) for side in small.size)
     middle = small.crop((left, top, left + 224, top + 224))
     return _channels_first(np.asarray(middle, np.float32) / 127.5 - 1)

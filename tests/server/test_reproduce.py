@@ -56,7 +56,7 @@ def test_every_method_has_its_row_on_the_testbed(learned):
 
 def test_the_testbed_copies_without_mitigation_and_less_with_it(learned):
     rows = learned.rows()
-    assert rows["none"]["training"]["mean"] > 0.9
+    assert rows["none"]["training"]["mean"] > 0.8
     for name in ("orthogonal", "zero, dynamic", "opposite 2, dynamic"):
         assert rows[name]["training"]["mean"] < 0.7 and rows[name]["own"]["mean"] < 0.7
     assert learned.rows("ordinary prompts")["none"]["training"] is None

@@ -28,7 +28,7 @@ class FakeReproducer(FakeComfyUI):
 
     def queue(self, graph):
         text = next(node["inputs"]["text"] for node in graph.values() if node["inputs"].get("text"))
-        seed = next(graph[key]["inputs"]["noise_seed"] for key in ("noise",))
+        seed = graph["noise"]["inputs"]["noise_seed"]
         method = json.dumps([node for key, node in sorted(graph.items()) if key.startswith("method_")])
         self.made.append((text, seed, method))
         answer = super().queue({"6": {"class_type": "x", "inputs": {"text": text, "seed": seed}}})

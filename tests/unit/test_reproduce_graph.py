@@ -12,7 +12,6 @@ SAMPLING = Sampling(
     ("CheckpointLoaderSimple", {"ckpt_name": "x"}), 50, 7.5, "dpmpp_2m", "simple", 512, "a hill\na lake"
 )
 FINDING = {"MemorizationMap", "BrightEndingMask"}  # copies, in a finished picture
-FOUND = ("MODEL", "CONDITIONING", "NOISE", "GUIDER", "STRING")
 
 
 def inputs(class_type):
