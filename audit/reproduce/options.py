@@ -6,6 +6,7 @@ from pathlib import Path
 from ..options import ORDINARY
 from .methods import METHODS
 
+ALL = 10**6  # prompts: more than any list has
 ABOUT = """The paper's Tables 3 and 4 again, with every other method beside them: asks running ComfyUI servers with this
 pack for a picture of every prompt by every method, and writes OUT/index.html, table.csv and table.json beside the
 paper's numbers. Call it in the folder of this pack. The same command goes on where it was stopped. See
@@ -26,7 +27,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--ordinary", type=Path, default=ORDINARY, help="prompts that are not memorized (a hundred of our own)")
     add("--alternatives", type=Path, help="JSON: other ways to say a prompt, by caption, for re-anchoring")
     add("--method", action="append", choices=[each.name for each in METHODS], help="only these, and none")
-    add("--limit", type=int, default=10**6, help="so many prompts of each kind at most")
+    add("--limit", type=int, default=ALL, help="so many prompts of each kind at most")
     add("--seeds", type=int, default=1, help="pictures of each prompt and method (%(default)s)")
     _sampling(parser.add_argument_group("sampling, with the paper's values"))
     _measures(parser.add_argument_group("measures"))

@@ -26,11 +26,15 @@ class Table(NamedTuple):
 
 
 class State(NamedTuple):
-    """How far it is. left: about how many seconds; left_out: methods that were not run, and why."""
+    """How far it is. left: about how many seconds; every: all pictures of the list, and how long they take together;
+    left_out: methods that were not run, and why; missing: measures.
+    """
 
     done: int
     total: int
     left: float | None
+    every: int
+    whole: float | None
     left_out: dict[str, str]
     missing: list[str]
 
@@ -54,9 +58,7 @@ def write(book: Book, made: list[Table], state: State, number: int) -> None:
     known = {"settings": settings, "rows_of": PAPER, "number": number, "reported": TABLES[number], "not_run": NOT_RUN}
     left_over = set(TABLES[number]) - {name for name in PAPER.values() if name}
     with written_whole(book.folder / "index.html") as file:
-        file.writelines(
-            page.generate(**known, tables=made, state=state, left_over=left_over, left=in_words(state.left))
-        )
+        file.writelines(page.generate(**known, tables=made, state=state, left_over=left_over, in_words=in_words))
     with written_whole(book.folder / "table.csv") as file:
         out = csv.writer(file)
         out.writerow(COLUMNS)

@@ -19,6 +19,7 @@ from .book import Book, Start
 from .describe import describe_all
 from .measures import CLIP, Measure, measures_of
 from .methods import METHODS, PLAIN, Method
+from .options import ALL
 from .progress import pending, reasons, time_left
 from .prompt_lists import read_alternatives
 from .report import State, in_words, tables, write
@@ -41,27 +42,28 @@ def reproduce(options: Namespace) -> bool:
         sampling = sampling_of(options, calibration)
         book.begin(settings(options, sampling), [*memorized, *ordinary])
         book.set_training(images)
-        starts = book.starts(methods, options.limit, options.seeds, alternatives)
-        made = Reproduction(options, book, starts, similarity, clip, missing)
+        starts, every = (book.starts(methods, limit, options.seeds, alternatives) for limit in (options.limit, ALL))
+        made = Reproduction(options, book, starts, every, similarity, clip, missing)
         made.measure()
-        if not options.report_only:
+        if not options.report_only and pending(book, starts):
             made.sample(methods, sampling, alternatives)
         return made.page()
 
 
 class Reproduction:
-    """What is asked for (`starts`), and how far it is."""
+    """What is asked for (`starts`, of `every` one that the list has), and how far it is."""
 
     def __init__(
         self,
         options: Namespace,
         book: Book,
         starts: list[Start],
+        every: list[Start],
         similarity: list[Measure],
         clip: CLIP | None,
         missing: list[str],
     ):
-        self.options, self.book, self.starts = options, book, starts
+        self.options, self.book, self.starts, self.every = options, book, starts, every
         self.similarity, self.clip, self.missing = similarity, clip, missing
         self.left_out: dict[str, str] = {}
         self.able = set(book.seconds())  # the methods that have made a picture
@@ -78,8 +80,9 @@ class Reproduction:
         labels, clip = [each.label for each in self.similarity], self.clip and self.clip.label
         missing = pending(self.book, self.starts)
         done = len(self.starts) - len(missing)
-        left = time_left(self.book, list(self._wanted(missing)), self.servers)
-        state = State(done, len(self.starts), left, reasons(self.book, self.starts) | self.left_out, self.missing)
+        left, whole = (time_left(self.book, list(self._wanted(each)), self.servers) for each in (missing, self.every))
+        why = reasons(self.book, self.starts) | self.left_out
+        state = State(done, done + len(missing), left, len(self.every), whole, why, self.missing)
         write(self.book, tables(self.book, labels, clip, self.options.table), state, self.options.table)
         more = f", time left: {in_words(left)}" if missing else ""
         logging.info(

@@ -83,6 +83,8 @@ def test_more_prompts_and_seeds_need_no_second_run_of_what_is_there(tmp_path, se
     made = Reproduction(tmp_path, server.url)
     assert made.run("--limit", "1", "--method", "orthogonal")
     assert len(server.made) == 3 * 2
+    assert made.state()["total"] == 6 and made.state()["every"] == 10 and made.state()["whole"] > 0
+    assert "All prompts of the list are 10 pictures" in made.page()
     assert made.run("--seeds", "2", "--method", "orthogonal")
     assert len(server.made) == len(set(server.made)) == 5 * 2 * 2
     with pytest.raises(ValueError, match="another choice of: steps"):
