@@ -66,7 +66,9 @@ def test_a_row_compares_with_the_nearest_training_image_and_with_the_models_own_
     ]
     own = [float(vectors[f"other-{prompt}"] @ vectors[f"none-{prompt}"]) for prompt in (1, 2, 3)]
     fit = [float(vectors[f"other-{prompt}"] @ texts[prompt]) for prompt in (1, 2, 3)]
-    assert other.pictures == 3 and other.training == figures(nearest) and other.own == figures(own)
+    assert other.pictures == 3
+    assert tuple(other.training) == pytest.approx(tuple(figures(nearest)))
+    assert tuple(other.own) == pytest.approx(tuple(figures(own)))
     assert other.clip == pytest.approx(np.mean(fit)) and other.seconds == 2.0
     assert plain.own is None and plain.training.n == 2
     (ordinary,) = rows(book, ["other"], (ORDINARY,), "m", None)
