@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..run import blocks, digest
-from .prompt_lists import Listed, read_list, training_images
+from .prompt_lists import Listed, as_typed, read_list, training_images
 from .wiring import Sampling
 
 
 def lists(options: Namespace) -> tuple[list[Listed], list[Listed], str]:
     """The memorized prompts, the ordinary ones that are measured, and those that norms are calibrated with."""
     ordinary = read_list(options.ordinary, ordinary=True)
-    return read_list(options.prompts), ordinary[::2], "\n".join(each.caption for each in ordinary[1::2])
+    return read_list(options.prompts), ordinary[::2], "\n".join(as_typed(each.caption) for each in ordinary[1::2])
 
 
 def training(folder: Path | None, memorized: Sequence[Listed]) -> Iterator[tuple[int, Path]]:
