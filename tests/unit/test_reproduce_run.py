@@ -155,6 +155,12 @@ def test_training_images_that_fit_no_prompt_end_it_before_anything_is_sampled(tm
     assert not server.made
 
 
+def test_it_can_be_called_by_its_path(tmp_path):
+    command = [sys.executable, "-I", str(ROOT / "audit" / "reproduce"), "--help"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "python -m audit.reproduce" in said
+
+
 def test_the_help_names_the_papers_settings(capsys):
     with pytest.raises(SystemExit):
         parse(["--help"])
