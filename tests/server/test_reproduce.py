@@ -17,12 +17,12 @@ ATTENTION = ["cross-attention (Ren)", "GUARD (Zhao)", "reinforced content (Joo)"
 
 
 def reproduction(folder, url, *options, images=None):
-    """Of two verbatim prompts and a template one, and two ordinary ones; another way to say the first."""
+    """Of two verbatim prompts and a template one, and three ordinary ones; another way to say the first."""
     captions = dict(zip(MEMORIZED_CAPTIONS, ("VM", "VM", "TM"), strict=False))
     found = Reproduction(folder, url, captions=captions)
     for place, image in enumerate(images or ()):
         image.save(folder / "images" / f"{100 + place}.png")
-    (folder / "ordinary.txt").write_text("\n".join(ORDINARY_CAPTIONS[:4]))
+    (folder / "ordinary.txt").write_text("\n".join(ORDINARY_CAPTIONS[:6]))  # norms are calibrated with three or more
     (folder / "other.json").write_text(json.dumps({MEMORIZED_CAPTIONS[0]: ["red circle", "circle red"]}))
     found.arguments += ["--alternatives", str(folder / "other.json"), *options]
     return found

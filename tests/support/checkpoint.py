@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+import comfy.clip_model
 import comfy.model_base
 import comfy.ops
-import comfy.sd1_clip
 import comfy.supported_models
 import torch
 from basin_escape.tests.support.unets import COMMON
@@ -24,20 +24,29 @@ DECODER = {
     "attn_resolutions": [],
     "dropout": 0.0,
 }
-LEFT_OUT = ("logit_scale", "transformer.text_projection.weight")  # a checkpoint has none of these
+TEXT = {
+    "num_hidden_layers": 12,
+    "hidden_size": 768,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "hidden_act": "quick_gelu",
+    "max_position_embeddings": 77,
+    "eos_token_id": 49407,
+}
+LEFT_OUT = "text_projection.weight"  # a checkpoint has none
 
 
 def save_sd15(path: Path) -> None:
     """Text encoder and decoder have their own size, the UNet two levels of one block each."""
     config = comfy.supported_models.SD15(UNET)
     unet = comfy.model_base.BaseModel(config, comfy.model_base.ModelType.EPS).diffusion_model
-    text = comfy.sd1_clip.SD1ClipModel(device="cpu", dtype=torch.float32).clip_l
+    text = comfy.clip_model.CLIPTextModel(TEXT, torch.float32, "cpu", comfy.ops.disable_weight_init)
     decoder = AutoencoderKL(ddconfig=DECODER, embed_dim=4)
     generator, weights = torch.manual_seed(0), {}
-    prefixes = {"model.diffusion_model.": unet, "cond_stage_model.": text, "first_stage_model.": decoder}
+    prefixes = {"model.diffusion_model.": unet, "cond_stage_model.transformer.": text, "first_stage_model.": decoder}
     for prefix, module in prefixes.items():
         for name, weight in module.state_dict().items():
-            if name not in LEFT_OUT:
+            if name != LEFT_OUT:
                 weights[prefix + name] = random_like(weight, name, generator)
     save_file(weights, path)
 
