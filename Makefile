@@ -12,8 +12,8 @@ export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
 .PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper bench-probe bench-similarity
 .PHONY: pictures locales docs
-.PHONY: train-testbed measure-testbed compare-trainings
-.PHONY: test-packs test-server test-browser thumbnails comfyui
+.PHONY: reproduce train-testbed measure-testbed compare-trainings
+.PHONY: test-packs test-server test-browser thumbnails audit-picture comfyui
 
 demo: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.demo
@@ -78,6 +78,10 @@ measure-testbed: .venv/installed
 compare-trainings: .venv/installed
 	$(BIN)/python tools/pack.py training.compare $(ARGS)
 
+# The paper's tables on the model of a running ComfyUI (docs/reproduce.md): ARGS are the list, the checkpoint and so on.
+reproduce: .venv/installed
+	$(BIN)/python -m audit.reproduce $(ARGS)
+
 # On a real ComfyUI: COMFYUI_PATH names the checkout, COMFYUI_PYTHON the interpreter it runs with.
 test-server: .venv/installed comfyui
 	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest --numprocesses=auto tests/host $(ARGS)
@@ -102,6 +106,10 @@ bench-curve: .venv/installed
 
 thumbnails: .venv/installed comfyui
 	$(BIN)/python tools/pack.py tools.thumbnails
+
+# The report of an audit of the testbed, in Chromium.
+audit-picture: .venv/installed comfyui
+	$(BIN)/python tools/pack.py tools.audit_picture
 
 comfyui:
 	@test -d "$(COMFYUI_PATH)" || { echo "Not run: set COMFYUI_PATH to a ComfyUI checkout (see README.md)."; exit 1; }

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from basin_escape.tools.pack import ROOT
 
 PURE = tuple(path.stem for path in (ROOT / "samplers").glob("*.py") if path.stem != "__init__")
@@ -28,6 +29,13 @@ for name in {PURE!r}:
     importlib.import_module("samplers." + name)
 """
     assert modules_after(code) & {"comfy", "numpy", "matplotlib", "torch"} <= modules_after("import torch")
+
+
+@pytest.mark.parametrize("command", ["audit", "audit.reproduce"])
+def test_the_audit_imports_neither_torch_nor_comfyui(command):
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import {command}.__main__"
+    assert {"audit", "numpy"} <= modules_after(code)
+    assert not {"torch", "comfy", "matplotlib", "ray"} & modules_after(code)
 
 
 def test_the_pack_does_not_import_matplotlib_before_a_plot_is_drawn():

@@ -5,7 +5,7 @@ import ast
 from basin_escape.tools.pack import ROOT
 
 FILE, FUNCTION = 150, 40  # lines
-PACK = ("samplers", "nodes", "plots", "metrics")
+PACK = ("samplers", "nodes", "plots", "metrics", "audit")
 EVIDENCE = ("testbed", "benchmarks", "training", "tools")
 
 

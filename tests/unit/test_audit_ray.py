@@ -1,0 +1,54 @@
+"""The audit as tasks of Ray, one of whose workers is killed on the way."""
+
+import sys
+import time
+
+import psutil
+import pytest
+from basin_escape.audit.on_ray import ray_tasks
+from basin_escape.tests.support.audits import Audit, ended, undisturbed
+from basin_escape.tests.support.fake_comfyui import FakeComfyUI
+
+START_SECONDS = 120
+
+
+def working(process):
+    """The processes that Ray runs a task in."""
+    found = []
+    for child in process.children(recursive=True):
+        try:
+            if any("ray::examine" in part for part in child.cmdline()):
+                found.append(child)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Ray's processes have the names of their tasks on Linux only")
+def test_a_worker_that_is_killed_changes_nothing(tmp_path):
+    pytest.importorskip("ray")
+    servers = [FakeComfyUI(), FakeComfyUI()]
+    expected = undisturbed(tmp_path / "expected", servers[0].url)
+    for server in servers:
+        server.texts.clear()
+        server.seconds = 0.3
+    audit = Audit(tmp_path, *(server.url for server in servers), options=("--ray",))
+    with ended(audit.start()) as process:
+        deadline = time.monotonic() + START_SECONDS
+        while not (workers := working(psutil.Process(process.pid))) or not any(server.texts for server in servers):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        workers[0].kill()
+        said = process.communicate(timeout=START_SECONDS)[1]
+    assert process.returncode == 1, said  # as three prompts fail by themselves
+    assert all(server.texts for server in servers)
+    assert audit.tables() == expected
+    for server in servers:
+        server.stop()
+
+
+def test_without_ray_the_flag_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match="pip install ray"), ray_tasks("local", None):
+        pass
