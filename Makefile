@@ -13,6 +13,7 @@ export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 .PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper pictures locales docs
 .PHONY: train-testbed measure-testbed compare-trainings
 .PHONY: test-packs test-server test-browser thumbnails comfyui
+.PHONY: archive registry release-check
 
 demo: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.demo
@@ -26,7 +27,7 @@ lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/tests.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(wildcard .github/ISSUE_TEMPLATE/[bm]*.yml)
 
 format: .venv/installed
@@ -86,12 +87,23 @@ test-browser: .venv/installed comfyui
 pictures: .venv/installed
 	$(BIN)/python tools/pack.py tools.pictures
 	$(BIN)/python tools/pack.py tools.method_pictures
+	$(BIN)/python tools/pack.py tools.icon
 
 bench-curve: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.cost.live_curve
 
 thumbnails: .venv/installed comfyui
 	$(BIN)/python tools/pack.py tools.thumbnails
+
+# What the registry serves to users: the archive and its size; the same by the registry's own tool; what a release lacks.
+archive:
+	$(PYTHON) tools/archive.py
+
+registry:
+	$(PYTHON) tools/registry.py
+
+release-check:
+	$(PYTHON) tools/release.py v$$($(PYTHON) tools/archive.py --version)
 
 comfyui:
 	@test -d "$(COMFYUI_PATH)" || { echo "Not run: set COMFYUI_PATH to a ComfyUI checkout (see README.md)."; exit 1; }
