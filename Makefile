@@ -12,7 +12,7 @@ export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
 .PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper pictures locales docs
 .PHONY: train-testbed measure-testbed compare-trainings
-.PHONY: test-packs test-server test-browser thumbnails comfyui
+.PHONY: test-packs test-families test-server test-browser thumbnails comfyui
 .PHONY: archive registry release-check
 
 demo: .venv/installed
@@ -74,6 +74,11 @@ compare-trainings: .venv/installed
 test-server: .venv/installed comfyui
 	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest --numprocesses=auto tests/host $(ARGS)
 	$(BIN)/pytest tests/server $(ARGS)
+
+# Every node on a model of every family that this ComfyUI knows, the slow ones too.
+test-families: .venv/installed comfyui
+	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest --numprocesses=auto -m "" \
+		tests/host/test_families.py tests/host/test_families_methods.py $(ARGS)
 
 # Public packs beside this one: PACKS_PATH names a folder of their checkouts.
 test-packs: .venv/installed comfyui
