@@ -12,7 +12,7 @@ export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
 .PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper pictures locales docs
 .PHONY: train-testbed measure-testbed compare-trainings
-.PHONY: test-packs test-families test-server test-browser thumbnails comfyui
+.PHONY: test-packs test-families test-gpu test-server test-browser thumbnails comfyui
 .PHONY: archive registry release-check
 
 demo: .venv/installed
@@ -75,10 +75,18 @@ test-server: .venv/installed comfyui
 	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest --numprocesses=auto tests/host $(ARGS)
 	$(BIN)/pytest tests/server $(ARGS)
 
-# Every node on a model of every family that this ComfyUI knows, the slow ones too.
+# Every node on a model of every family that this ComfyUI knows, the slow ones too, and compiled models.
 test-families: .venv/installed comfyui
 	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest --numprocesses=auto -m "" \
-		tests/host/test_families.py tests/host/test_families_methods.py $(ARGS)
+		tests/host/test_families.py tests/host/test_families_methods.py tests/host/test_devices.py $(ARGS)
+
+# What needs a GPU, with COMFYUI_PATH on that ComfyUI; one line where there is none.
+test-gpu: .venv/installed
+ifdef COMFYUI_PATH
+	@PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" tools/gpu.py
+else
+	@$(BIN)/python tools/gpu.py
+endif
 
 # Public packs beside this one: PACKS_PATH names a folder of their checkouts.
 test-packs: .venv/installed comfyui
