@@ -13,7 +13,8 @@ export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 .PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper bench-probe bench-similarity
 .PHONY: pictures locales docs
 .PHONY: reproduce train-testbed measure-testbed compare-trainings
-.PHONY: test-packs test-server test-browser thumbnails audit-picture comfyui
+.PHONY: test-packs test-families test-gpu test-server test-browser thumbnails audit-picture comfyui
+.PHONY: archive registry release-check
 
 demo: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.demo
@@ -27,7 +28,7 @@ lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/tests.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(wildcard .github/ISSUE_TEMPLATE/[bm]*.yml)
 
 format: .venv/installed
@@ -87,6 +88,19 @@ test-server: .venv/installed comfyui
 	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest --numprocesses=auto tests/host $(ARGS)
 	$(BIN)/pytest tests/server $(ARGS)
 
+# Every node on a model of every family that this ComfyUI knows, the slow ones too, and compiled models.
+test-families: .venv/installed comfyui
+	PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" -m pytest --numprocesses=auto -m "" \
+		tests/host/test_families.py tests/host/test_families_methods.py tests/host/test_devices.py $(ARGS)
+
+# What needs a GPU, with COMFYUI_PATH on that ComfyUI; one line where there is none.
+test-gpu: .venv/installed
+ifdef COMFYUI_PATH
+	@PYTHONSAFEPATH=1 PYTHONPATH="$(COMFYUI_PATH)" "$(COMFYUI_PYTHON)" tools/gpu.py
+else
+	@$(BIN)/python tools/gpu.py
+endif
+
 # Public packs beside this one: PACKS_PATH names a folder of their checkouts.
 test-packs: .venv/installed comfyui
 	failed=0; for pack in "$(PACKS_PATH)"/*/; do echo "$$pack"; \
@@ -100,6 +114,7 @@ pictures: .venv/installed
 	$(BIN)/python tools/pack.py tools.pictures
 	$(BIN)/python tools/pack.py tools.method_pictures
 	$(BIN)/python tools/pack.py tools.prompt_pictures
+	$(BIN)/python tools/pack.py tools.icon
 
 bench-curve: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.cost.live_curve
@@ -110,6 +125,16 @@ thumbnails: .venv/installed comfyui
 # The report of an audit of the testbed, in Chromium.
 audit-picture: .venv/installed comfyui
 	$(BIN)/python tools/pack.py tools.audit_picture
+
+# What the registry serves to users: the archive and its size; the same by the registry's own tool; what a release lacks.
+archive:
+	$(PYTHON) tools/archive.py
+
+registry:
+	$(PYTHON) tools/registry.py
+
+release-check:
+	$(PYTHON) tools/release.py v$$($(PYTHON) tools/archive.py --version)
 
 comfyui:
 	@test -d "$(COMFYUI_PATH)" || { echo "Not run: set COMFYUI_PATH to a ComfyUI checkout (see README.md)."; exit 1; }

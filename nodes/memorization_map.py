@@ -4,7 +4,7 @@ import torch
 from ..samplers.host.probe import probe
 from ..samplers.memorization_map import box_filter, relative, squared_guidance
 from .checks import check_conditioning, check_number
-from .sampling import to_intermediate
+from .sampling import fitting_samples, to_intermediate
 from .widgets import PROMPTS, SEED
 
 # Of the nodes that look at a picture once more, at the end of its sampling.
@@ -66,19 +66,21 @@ class MemorizationMap:
     def map(self, model, positive, negative, samples, seed, timestep, box):
         check_conditioning(positive=positive, negative=negative)
         check_number("timestep", timestep, 0.1, 500.0)
-        latent = picture_latent(samples)
+        picture_latent(samples)
+        latent = fitting_samples(model, samples)
         sigma = model.get_model_object("model_sampling").percent_to_sigma(1 - timestep / 1000)
         noise = comfy.sample.prepare_noise(latent, seed, samples.get("batch_index"))
         pair = probe(model, positive, negative, latent, noise, float(sigma), seed)
-        squared = squared_guidance(pair.cond, pair.uncond, pair.sigma)
+        squared = squared_guidance(pair.cond, pair.uncond, pair.sigma).view(-1, *latent.shape[-2:])
         mask = relative(box_filter(squared, box))
         return to_intermediate(mask), as_image(mask), squared.mean().item()
 
 
 def picture_latent(latent):
-    """The samples of a LATENT of pictures. ValueError for any other."""
+    """The samples of a LATENT of pictures, of which some models make videos of one frame. ValueError for any other."""
     samples = latent["samples"]
-    if not isinstance(samples, torch.Tensor) or samples.ndim != 4:
+    picture = isinstance(samples, torch.Tensor) and not getattr(samples, "is_nested", False)
+    if not picture or not (samples.ndim == 4 or (samples.ndim == 5 and samples.shape[2] == 1)):
         raise ValueError(
             "samples is no latent of pictures (batch, channels, height, width): video and sound have no map."
         )

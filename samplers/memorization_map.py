@@ -21,7 +21,7 @@ from .guidance import per_sample
 
 
 def squared_guidance(cond: Tensor, uncond: Tensor, sigma: Tensor) -> Tensor:
-    """[batch, height, width] float32, of denoised predictions [batch, channels, height, width] at sigma [batch]."""
+    """[batch, ...] float32, of denoised predictions [batch, channels, ...] at sigma [batch]."""
     delta = (uncond - cond).float() / per_sample(sigma.float(), cond)
     return delta.square().sum(1)
 

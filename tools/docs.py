@@ -4,6 +4,7 @@ A part stands between two comments, <!-- from NAME --> and <!-- end -->, and wha
 
 inputs   the inputs of the page's node, from its INPUT_TYPES: name, tooltip, range and default
 nodes    every node and the first sentence of its description
+families every family of models: what Basin Escape (set for me) sets for it, and why
 else     the file tools/parts/NAME.md
 """
 
@@ -11,6 +12,8 @@ import re
 from pathlib import Path
 
 from ..nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
+from ..nodes.for_model import in_words
+from ..samplers.host.family import DISTILLED, KNOWN, OTHER
 from .pack import ROOT
 
 DOCS = ROOT / "web" / "docs"
@@ -26,7 +29,7 @@ def main() -> None:
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+    return [ROOT / "README.md", ROOT / "docs" / "models.md", *sorted(DOCS.glob("*.md"))]
 
 
 def current(path: Path) -> str:
@@ -40,6 +43,8 @@ def part(name: str, page: str) -> str:
         return inputs(NODE_CLASS_MAPPINGS[page])
     if name == "nodes":
         return nodes()
+    if name == "families":
+        return families()
     return (PARTS / f"{name}.md").read_text(encoding="utf-8")
 
 
@@ -93,6 +98,12 @@ def nodes() -> str:
     """README's table."""
     rows = [f"| {name} | {first_sentence(key)} |" for key, name in NODE_DISPLAY_NAME_MAPPINGS.items()]
     return "\n".join(["| Node | What it does |", "|---|---|", *rows])
+
+
+def families() -> str:
+    """The table of docs/models.md."""
+    rows = [f"| {one.name} | {in_words(one.settings)} | {one.why}. |" for one in (*KNOWN, DISTILLED, OTHER)]
+    return "\n".join(["| Family | Set | Because |", "|---|---|---|", *rows])
 
 
 def first_sentence(key: str) -> str:
