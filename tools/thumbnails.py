@@ -39,6 +39,8 @@ PAIRS = {
     "testbed_noise_methods": {"increasing CFG": "Guidance that increases", "orthogonal": "Orthogonal guidance"},
     "testbed_attention_methods": {"attention": "First token, no padding", "GUARD": "GUARD"},
     "testbed_maps": {"picture": "The pictures", "map": "Memorization map"},
+    "testbed_gradients": {"noise adjusted": "Noise adjusted per image", "prompt moved": "Prompt moved"},
+    "testbed_similarity": {"plain CFG": "Plain CFG", "orthogonal": "Orthogonal guidance"},
 }
 ZOOM = 1.5
 PLACE_GUIDER = """([zoom, steps]) => {

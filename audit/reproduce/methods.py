@@ -8,7 +8,7 @@ else is connected by name (wiring.py).
 from dataclasses import dataclass, field
 from typing import Any
 
-from .paper import DTP, NONE, NUMBER, OG_DTP, REN, WORD
+from .paper import DTP, NONE, NUMBER, OG_DTP, REN, WEN_1, WEN_3, WORD
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ def words(name: str, kind: str, paper: str) -> Method:
     return Method(name, (Use("PerturbPrompt", {"text": 0}, {"kind": kind}),), paper)
 
 
+def moved(target: float) -> Use:
+    """Of one image at 512 pixels in RMS: the paper's target / 128."""
+    return Use("MitigatePromptEmbedding", {"positive": 0}, {"target": target})
+
+
 ZERO, OPPOSITE, CONDITIONAL, ORTHOGONAL = (
     "zero guidance",
     "opposite guidance",
@@ -67,10 +72,14 @@ METHODS = (
     words("random words", "random word", WORD),
     words("random numbers", "random number", NUMBER),
     Method("noise on the prompt", (Use("PerturbConditioning", {"positive": 0}),)),
+    Method("prompt embedding (Wen), 3", (moved(0.0234),), WEN_3),
+    Method("prompt embedding (Wen), 1", (moved(0.0078),), WEN_1),
     Method("cross-attention (Ren)", (Use("MitigateCrossAttention", {"model": 0, "positive": 1}),), REN),
     Method("repadded prompt (Kim & No)", (Use("RepadPrompt", {"positive": 0, "negative": 1}),)),
     Method("GUARD (Zhao)", (Use("GUARDGuider", {"guider": 0}),)),
     Method("start noise (Han)", (Use("AdjustInitialNoiseBatchwise", {"noise": 0}), patch(STATIC_900))),
+    Method("start noise, per sample (Han)", (Use("AdjustInitialNoisePerSample", {"noise": 0}),)),
+    Method("start noise (SAIL)", (Use("SharpnessAwareInitialNoise", {"noise": 0}),)),
     Method("rising guidance (Wang)", (Use("ScheduleGuidance", {"model": 0}, {"schedule": "increasing"}),)),
     Method("CADS (Sadat)", (Use("AnnealConditioning", {"model": 0}),)),
     Method("reinforced content (Joo)", (Use("ReinforceContent", {"model": 0, "positive": 1}),)),
@@ -83,5 +92,6 @@ METHODS = (
 
 NOT_RUN = {
     "SilenceNeurons": "it needs the neurons of each prompt, which NeMo's own search finds",
+    "AMGGuider": "it needs the pictures that must not be copied in the server's input folder",
     "MixStartNoise": "it needs a reference picture for each prompt",
 }

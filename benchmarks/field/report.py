@@ -56,11 +56,11 @@ def report(trials: Sequence[tuple[Job, Row]], tables: dict[str, list[Row]], targ
 
 def trade_off(tried: Sequence[Row], tables: dict[str, list[Row]], path: Path) -> None:
     """Copied against alignment: the settings of each method as a thin curve (tuning), the chosen one as a dot."""
-    figure = Figure(figsize=(6 * len(tables), 6), dpi=90, layout="constrained")
+    figure = Figure(figsize=(6 * len(tables) + 3, 6), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
     names = [family.name for family in FAMILIES]
     colours = {name: f"C{k % 10}" for k, name in enumerate(names)}
-    markers = {name: "o" if k < 10 else "s" for k, name in enumerate(names)}
+    markers = {name: "os^"[k // 10] for k, name in enumerate(names)}
     for axes, (condition, rows) in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables.items(), strict=True):
         for row in rows:
             if "copied" not in row:
@@ -75,5 +75,11 @@ def trade_off(tried: Sequence[Row], tables: dict[str, list[Row]], path: Path) ->
         axes.set(title=condition, xlabel="copied", xlim=(-0.03, 1.03), ylim=(0, 1.05))
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("alignment with the prompt")
-    figure.axes[-1].legend(fontsize=8, loc="lower left")
+    named = {name: dot for axes in figure.axes for dot, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(
+        [named[name] for name in names if name in named],
+        [name for name in names if name in named],
+        fontsize=8,
+        loc="outside right upper",
+    )
     figure.savefig(path, metadata={"Software": None})

@@ -18,6 +18,8 @@ FILES = {
     "testbed_noise_methods": "Basin Escape 9b - methods of noise and guidance",
     "testbed_attention_methods": "Basin Escape 9c - methods of the attention",
     "testbed_maps": "Basin Escape 9d - where it is memorized",
+    "testbed_gradients": "Basin Escape 9e - methods with gradients",
+    "testbed_similarity": "Basin Escape 9f - six methods with their similarity",
 }
 ON_THE_TESTBED = [name for name in FILES if name.startswith("testbed")]  # these need no checkpoint
 

@@ -45,7 +45,9 @@ def test_the_archive_is_small_and_loads_by_itself(tmp_path):
 def test_the_archive_holds_what_users_need_alone():
     found = files()
     folders = {path.split("/")[0] for path in found if "/" in path}
-    assert folders == {"docs", "locales", "nodes", "plots", "samplers", "testbed", "web", "workflows"}
+    assert folders == {
+        "audit", "docs", "locales", "metrics", "nodes", "plots", "samplers", "testbed", "web", "workflows",
+    }  # fmt: skip
     assert {path for path in found if "/" not in path} == {
         *("CHANGELOG.md", "LICENSE", "README.md", "__init__.py", "pyproject.toml", "requirements.txt")
     }
