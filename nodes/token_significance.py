@@ -67,8 +67,9 @@ class TokenSignificance:
         report = describe(shown, costs)
         show_text(report)
         title = f"what the guidance norm hangs on, mean of {len(noise)} start(s)"
-        image = picture(draw_tokens(*zip(*shown, strict=True), "gradient norm", title))
-        return {"ui": preview(image), "result": (image, report, [value for _, value in shown])}
+        numbers = [value for _, value in shown]
+        image = picture(draw_tokens([word for word, _ in shown], numbers, "gradient norm", title))
+        return {"ui": preview(image), "result": (image, report, numbers)}
 
 
 def describe(shown, costs):

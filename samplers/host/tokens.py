@@ -65,7 +65,8 @@ def _words(block: list[tuple], empty: list[tuple], vocabulary: dict[int, str]) -
 def _vocabulary(clip: Any, part: str) -> dict[int, str]:
     """The tokens of a part of a text encoder, as text."""
     tokenizers = (getattr(clip.tokenizer, name, None) for name in (f"clip_{part}", part))
-    return next((tokenizer.inv_vocab for tokenizer in tokenizers if hasattr(tokenizer, "inv_vocab")), {})
+    found = (getattr(tokenizer, "inv_vocab", None) for tokenizer in tokenizers)
+    return next((vocabulary for vocabulary in found if vocabulary is not None), {})
 
 
 def _readable(token: str) -> str:
