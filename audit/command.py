@@ -15,7 +15,8 @@ INCOMPLETE, STOPPED = 1, 130
 def command(run: Callable[[Namespace], bool], options: Namespace) -> None:
     """Ends the process: 0 when `run` did all, 1 where something is not done, and says what; 130 after Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored in the background of a script
+        signal.signal(number, signal.default_int_handler)
     try:
         with logging_redirect_tqdm():
             complete = run(options)
