@@ -6,15 +6,14 @@ from typing import Any
 import comfy.model_management
 import comfy.samplers
 import torch
-from comfy.model_patcher import set_model_options_post_cfg_function
 from torch import Tensor
 
 from ..amg import HIGHEST, away, begins, nearest, repulsion, scales
 from ..guidance import per_sample, select
 from ..schedule import TimestepScale
 from .before_run import near, noising
-from .conditioning import absent
 from .gradients import value_and_gradient
+from .passes import stock_and_pair
 from .patch import unpatched
 
 
@@ -56,18 +55,8 @@ class AMGCFGGuider(comfy.samplers.CFGGuider):
             del self.t, self.noise
 
     def predict_noise(self, x, timestep, model_options={}, seed=None):
-        seen: dict[str, Tensor] = {}
-
-        def post_cfg(args: dict) -> Tensor:
-            seen.update(cond=args["cond_denoised"], uncond=args["uncond_denoised"])
-            return args["denoised"]
-
-        options = set_model_options_post_cfg_function(model_options.copy(), post_cfg, disable_cfg1_optimization=True)
-        pair = self.conds["negative"], self.conds["positive"]
-        stock = comfy.samplers.sampling_function(self.inner_model, x, timestep, *pair, self.cfg, options, seed)
-        if any(absent(conds, timestep) for conds in pair):
-            return stock
-        return self._away(stock, seen["cond"], seen["uncond"], x, timestep, model_options)
+        stock, pair = stock_and_pair(self, x, timestep, model_options, seed)
+        return stock if pair is None else self._away(stock, *pair, x, timestep, model_options)
 
     def _away(self, stock: Tensor, cond: Tensor, uncond: Tensor, x: Tensor, timestep: Tensor, options: dict) -> Tensor:
         sigma = timestep[0].item()

@@ -9,10 +9,30 @@ import comfy.samplers
 from comfy.model_patcher import set_model_options_post_cfg_function
 from torch import Tensor
 
+from .conditioning import absent
 from .patch import HOOKS, SECOND_PASS, add_hooks
 
 # The option by which other nodes work on both predictions at once.
 IN_ITS_OWN_WAY = "sampler_calc_cond_batch_function"
+
+
+def stock_and_pair(
+    guider: Any, x: Tensor, timestep: Tensor, model_options: dict, seed: int | None
+) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+    """What the host's CFGGuider `guider` predicts, and the D_c and D_u that this was made of, [batch, ...] each.
+
+    No pair where the host hands over zeros in a prediction's place.
+    """
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def post_cfg(args: dict) -> Tensor:
+        seen.append((args["cond_denoised"], args["uncond_denoised"]))
+        return args["denoised"]
+
+    options = set_model_options_post_cfg_function(model_options.copy(), post_cfg, disable_cfg1_optimization=True)
+    conds = guider.conds["negative"], guider.conds["positive"]
+    stock = comfy.samplers.sampling_function(guider.inner_model, x, timestep, *conds, guider.cfg, options, seed)
+    return stock, None if any(absent(each, timestep) for each in conds) else seen[-1]
 
 
 @dataclass(frozen=True)

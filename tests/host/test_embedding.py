@@ -2,7 +2,6 @@
 
 import re
 
-import comfy.model_management
 import comfy.sample
 import pytest
 import torch
@@ -15,7 +14,7 @@ from basin_escape.testbed.judge import similarity
 from basin_escape.tests.support import unets
 
 from .conftest import MEMORIZED, ORDINARY, SEED, Testbed
-from .test_found_noise import defaults_of, modes, state
+from .test_found_noise import cancel, defaults_of
 
 TARGET = 0.012
 
@@ -224,23 +223,9 @@ def test_it_runs_under_inference_mode_to_the_same(served, work):
 
 @pytest.mark.parametrize("work", [moved, probed])
 def test_cancel_leaves_everything_as_it_was(bed, work, monkeypatch):
-    """At the first, second ... evaluation, as the page's button does."""
     widgets = {"target": 0.0} if work is moved else {}
     work(bed, **widgets)
-    before, on = state(bed.model), modes()
-    for after in (1, 2, 3):
-        told = []
-
-        def show(text, told=told, after=after):
-            told.append(text)
-            if len(told) == after:
-                comfy.model_management.interrupt_current_processing(True)
-
-        monkeypatch.setattr(embedding_report, "show_text", show)
-        with pytest.raises(comfy.model_management.InterruptProcessingException):
-            work(bed, **widgets)
-        assert len(told) == after and (state(bed.model), modes()) == (before, on)
-    monkeypatch.undo()
+    cancel(bed, lambda: work(bed, **widgets), embedding_report, monkeypatch)
     assert torch.equal(work(bed, **widgets)[0][0][0], work(bed, **widgets)[0][0][0])
 
 

@@ -153,10 +153,8 @@ def modes():
     return torch.is_inference_mode_enabled(), torch.is_grad_enabled()
 
 
-@BOTH
-def test_cancel_leaves_everything_as_it_was(bed, how, monkeypatch):
-    """At the first, second ... evaluation, as the page's button does."""
-    tensor(bed, how, max_iterations=0)
+def cancel(bed, work, node_file, monkeypatch):
+    """Cancel `work()` at its first, second ... evaluation, as the page's button does: the model is as it was."""
     before, on = state(bed.model), modes()
     for after in (1, 2, 3):
         told = []
@@ -166,12 +164,18 @@ def test_cancel_leaves_everything_as_it_was(bed, how, monkeypatch):
             if len(told) == after:
                 comfy.model_management.interrupt_current_processing(True)
 
-        monkeypatch.setattr(found_noise, "show_text", show)
+        monkeypatch.setattr(node_file, "show_text", show)
         with pytest.raises(comfy.model_management.InterruptProcessingException):
-            found(bed, how, threshold=0.0) if how is SAIL else found(bed, how, target=0.0)
-        assert len(told) == after
-        assert (state(bed.model), modes()) == (before, on)
+            work()
+        assert len(told) == after and (state(bed.model), modes()) == (before, on)
     monkeypatch.undo()
+
+
+@BOTH
+def test_cancel_leaves_everything_as_it_was(bed, how, monkeypatch):
+    tensor(bed, how, max_iterations=0)
+    never = {"threshold": 0.0} if how is SAIL else {"target": 0.0}
+    cancel(bed, lambda: found(bed, how, **never), found_noise, monkeypatch)
     assert torch.equal(tensor(bed, how), tensor(bed, how))
 
 

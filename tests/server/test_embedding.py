@@ -3,7 +3,7 @@
 import pytest
 
 from .conftest import pictures, run
-from .test_found_noise import INTERRUPTED, texts
+from .test_found_noise import interrupt, texts
 
 WIDGETS = {"target": 0.0, "one_for_all": True, "learning_rate": 0.05, "max_iterations": 3}
 
@@ -54,17 +54,7 @@ def test_they_run_and_tell(server, variant):
 def test_interrupted_runs_leave_the_next_one_as_it_was(server):
     expected = run(server, graph(seed=3))
     server.post("/free", {"unload_models": True, "free_memory": True})
-    for number in range(INTERRUPTED):
-        seen = []
-
-        def cancel(event, seen=seen, wanted=1 + number % 5):
-            if event["type"] == "progress":
-                seen.append(event)
-                if len(seen) == wanted:
-                    server.post("/interrupt", {})
-
-        messages, _ = server.run(graph(seed=100 + number, steps=1000, max_iterations=1000), cancel)
-        assert messages[-1]["type"] == "execution_interrupted", messages[-1]
+    interrupt(server, lambda seed: graph(seed=seed, steps=1000, max_iterations=1000))
     found = run(server, graph(seed=3))
     assert sorted(texts(found[0])) == sorted(texts(expected[0]))
     for name in ("moved picture", "probed picture"):

@@ -89,11 +89,8 @@ def test_it_runs_once_for_pictures_at_several_scales(server, key):
     assert texts(run(server, prompt)[0]) == []
 
 
-@pytest.mark.parametrize("key", SEARCHES)
-def test_interrupted_runs_leave_the_next_one_as_it_was(server, key):
-    """Cancelled within one evaluation, wherever it is; the searches and pictures after that are those before."""
-    expected = run(server, graph(key, seed=3))
-    server.post("/free", {"unload_models": True, "free_memory": True})
+def interrupt(server, prompt_of):
+    """Run the prompt of one seed after another, each cancelled within one evaluation, wherever that is."""
     for number in range(INTERRUPTED):
         seen = []
 
@@ -103,8 +100,16 @@ def test_interrupted_runs_leave_the_next_one_as_it_was(server, key):
                 if len(seen) == wanted:
                     server.post("/interrupt", {})
 
-        messages, _ = server.run(graph(key, seed=100 + number, max_iterations=1000), cancel)
+        messages, _ = server.run(prompt_of(100 + number), cancel)
         assert messages[-1]["type"] == "execution_interrupted", messages[-1]
+
+
+@pytest.mark.parametrize("key", SEARCHES)
+def test_interrupted_runs_leave_the_next_one_as_it_was(server, key):
+    """The searches and pictures after that are those before."""
+    expected = run(server, graph(key, seed=3))
+    server.post("/free", {"unload_models": True, "free_memory": True})
+    interrupt(server, lambda seed: graph(key, seed=seed, max_iterations=1000))
     found = run(server, graph(key, seed=3))
     assert texts(found[0]) == texts(expected[0])
     same = [pictures(server, outputs["picture"]) for *_, outputs in (expected, found)]
