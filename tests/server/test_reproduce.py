@@ -41,6 +41,7 @@ def learned(server, tmp_path_factory):
         to_picture(image) for image in TestbedVAE().decode(LEARNED["learned"].memorized_pictures()[:3])[:, None]
     ]
     found = reproduction(tmp_path_factory.mktemp("learned") / "one", server.url, "--steps", "25", images=pictures)
+    found.before = server.get("/history")  # of other tests
     found.complete = on_testbed(found, "learned").run()
     return found
 
@@ -74,7 +75,7 @@ def test_a_second_call_samples_nothing(learned, server):
     pictures = {path: path.stat().st_mtime_ns for path in (learned.out / "pictures").rglob("*.png")}
     assert learned.run()
     assert {path: path.stat().st_mtime_ns for path in (learned.out / "pictures").rglob("*.png")} == pictures
-    assert not server.get("/history") and not any(server.get("/queue").values())
+    assert server.get("/history") == learned.before and not any(server.get("/queue").values())
 
 
 def test_methods_of_the_attention_say_why_the_closed_form_has_none_of_them(server, tmp_path):
