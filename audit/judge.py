@@ -1,12 +1,7 @@
-"""From findings to a verdict for each prompt, the worst that holds:
+"""From findings to a verdict for each prompt (verdict.py).
 
-copied a given image                 a plain picture is as similar to a reference as the measure calls a copy
-the same picture from every seed     of two or more plain pictures all are copies of one: a sign that needs no
-the same picture from k of n seeds   reference, and that many of them
-likely memorized                     the mean of a score over the seeds reaches its threshold: the 99th percentile of
-                                     the starts of ordinary prompts, as in Detect Memorization
-no sign                              nothing of these in what was looked at, which proves nothing
-not examined                         every seed failed, or none was tried
+A prompt is likely memorized if the mean of a score over the seeds reaches its threshold: the 99th percentile of the
+starts of ordinary prompts, as in Detect Memorization.
 """
 
 import json
@@ -17,13 +12,8 @@ import numpy as np
 from .measures import agreement, alike, measure_of
 from .seen import seen
 from .store import Store
+from .verdict import NOT_EXAMINED, worst
 
-COPIED, EVERY, SEVERAL = (
-    "copied a given image",
-    "the same picture from every seed",
-    "the same picture from {} of {} seeds",
-)
-LIKELY, NO_SIGN, NOT_EXAMINED = "likely memorized", "no sign", "not examined"
 FEWEST = 20  # ordinary prompts that a threshold can come from
 
 
@@ -86,16 +76,7 @@ def _verdict(store: Store, number: int, thresholds: dict[str, float], copy: floa
     if "similarity" in known:
         known["nearest"] = max(done, key=lambda each: each.similarity["plain"]).nearest
     means = {name: float(np.mean([each.scores[name] for each in done])) for name in done[0].scores}
-    rank, text = _worst(known, means, thresholds, copy)
+    copied = known.get("similarity", -1.0) >= copy
+    likely = any(means.get(name, -1.0) >= threshold for name, threshold in thresholds.items())
+    rank, text = worst(copied, known.get("alike", 1), len(done), likely)
     return Verdict(number, rank, text, scores=json.dumps(means), **known)
-
-
-def _worst(known: dict, means: dict[str, float], thresholds: dict[str, float], copy: float) -> tuple[int, str]:
-    same, of = known.get("alike", 1), known["done"]
-    if known.get("similarity", -1.0) >= copy:
-        return 0, COPIED
-    if same > 1:
-        return 1, EVERY if same == of else SEVERAL.format(same, of)
-    if any(means.get(name, -1.0) >= threshold for name, threshold in thresholds.items()):
-        return 2, LIKELY
-    return 3, NO_SIGN

@@ -24,6 +24,7 @@ from . import (
     plot,
     probe_memorization,
     prompt_alignment,
+    prompt_verdict,
     reanchor,
     reinforce_content,
     repad_prompt,
@@ -43,7 +44,7 @@ MODULES += (mitigate_attention, guard, silence_neurons, memorization_map, bright
 MODULES += (adjust_noise_per_sample, sharpness_aware_noise, mitigate_embedding)  # with gradients
 MODULES += (token_significance, probe_memorization)  # with gradients, to look at a prompt and at a model
 MODULES += (amg,)  # with a list of pictures
-MODULES += (copy_similarity, batch_diversity, prompt_alignment)  # measures
+MODULES += (copy_similarity, batch_diversity, prompt_alignment, prompt_verdict)  # measures
 MODULES += (hold_norms, mix_start, reinforce_content)  # experimental
 
 NODE_CLASS_MAPPINGS = {key: node for module in MODULES for key, (_, node) in module.NODES.items()}

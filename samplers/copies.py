@@ -69,8 +69,19 @@ def compare(
     return {part: torch.stack([measure.finish(row) for row in torch.stack(c, 1)]) for part, c in columns.items()}
 
 
-def mean_likeness(measure: Measure, pictures: Sequence[Tensor]) -> float:
-    """How alike the pictures of a batch are: the mean of `compare` over all pairs of them, at least one."""
+def likeness(measure: Measure, pictures: Sequence[Tensor]) -> Tensor:
+    """`compare` of each picture of a batch with each other one, [pictures, pictures] float64."""
     vectors = [measure.describe(picture, None) for picture in pictures]
-    pairs = [measure.compare(a, b) for k, a in enumerate(vectors) for b in vectors[:k]]
-    return torch.stack(pairs).double().mean().item()
+    return torch.stack([torch.stack([measure.compare(a, b) for b in vectors]) for a in vectors]).double().cpu()
+
+
+def mean_likeness(measure: Measure, pictures: Sequence[Tensor]) -> float:
+    """How alike the pictures of a batch are: the mean of `likeness` over all pairs of them, at least one."""
+    rows, columns = torch.triu_indices(len(pictures), len(pictures), 1)
+    return likeness(measure, pictures)[rows, columns].mean().item()
+
+
+def alike(measure: Measure, pictures: Sequence[Tensor], copy: float) -> int:
+    """How many pictures of a batch are copies of one among them, that one counted: 1 where none is."""
+    same = likeness(measure, pictures) >= copy
+    return int((same | torch.eye(len(pictures), dtype=torch.bool)).sum(1).max())

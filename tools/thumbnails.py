@@ -40,6 +40,7 @@ PAIRS = {
     "testbed_attention_methods": {"attention": "First token, no padding", "GUARD": "GUARD"},
     "testbed_maps": {"picture": "The pictures", "map": "Memorization map"},
     "testbed_gradients": {"noise adjusted": "Noise adjusted per image", "prompt moved": "Prompt moved"},
+    "testbed_audit": {"without": "Without mitigation", "with": "With mitigation"},
     "testbed_similarity": {"plain CFG": "Plain CFG", "orthogonal": "Orthogonal guidance"},
 }
 ZOOM = 1.5

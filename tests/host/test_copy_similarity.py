@@ -176,6 +176,36 @@ def test_the_diversity_of_a_batch_is_one_less_the_mean_likeness(testbed, host):
         node.measure(same[:1], PIXELS, "small.pt")
 
 
+def verdict(images, **answers):
+    return NODES["PromptVerdict"]().judge(images, PIXELS, 0.9, "small.pt", **answers)["result"]
+
+
+def test_the_verdict_on_a_prompt_is_the_worst_of_what_is_connected(testbed, host):
+    same, mixed = testbed.memorized[[2, 2, 2]], testbed.memorized[[0, 1, 2]]
+    assert verdict(same, copied=True)[0] == "copied a given image"
+    assert verdict(same, copied=False, memorized=True)[0] == "the same picture from every seed"
+    assert verdict(testbed.memorized[[0, 1, 1]])[0] == "the same picture from 2 of 3 seeds"
+    assert verdict(mixed, memorized=True)[0] == "likely memorized"
+    assert verdict(mixed, memorized=False)[0] == verdict(same[:1])[0] == "no sign"
+
+
+def test_the_verdict_tells_what_became_of_it_and_what_was_not_looked_at(testbed, host):
+    same, mixed = testbed.memorized[[2, 2, 2]], testbed.memorized[[0, 1, 2]]
+    _, report = verdict(same, mitigated=mixed, memorized=True, copied=True, copied_mitigated=False)
+    assert report.splitlines() == [
+        "copied a given image",
+        "without mitigation: 3 of 3 the same, a copy of a reference",
+        "with mitigation: all different, no copy of a reference",
+        "Detect Memorization: memorized",
+    ]
+    assert verdict(mixed)[1].splitlines()[1:] == [
+        "without mitigation: all different",
+        "not connected: mitigated, memorized, copied, copied_mitigated",
+    ]
+    with pytest.raises(ValueError, match="threshold is"):
+        NODES["PromptVerdict"]().judge(mixed, PIXELS, 1.5, "small.pt")
+
+
 def test_the_pack_writes_below_the_users_folder_alone(testbed, host):
     compare(testbed.memorized[:1], "SSCD", references=testbed.memorized)
     written = [path.relative_to(host) for path in host.rglob("*.f32")]

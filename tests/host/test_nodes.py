@@ -112,6 +112,10 @@ SOCKETS = {
     ),
     "BatchDiversity": (["images", "measure", "sscd_model"], ["diversity", "report"]),
     "PromptAlignment": (["images", "clip", "clip_vision", "text"], ["score", "report"]),
+    "PromptVerdict": (
+        ["images", "measure", "threshold", "sscd_model", "mitigated", "memorized", "copied", "copied_mitigated"],
+        ["verdict", "report"],
+    ),
     "HoldNorms": (["model", "norms", "limit"], ["model"]),
     "MixStartNoise": (["model", "noise", "reference", "cutoff"], ["noise"]),
     "MitigatePromptEmbedding": (

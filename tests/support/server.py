@@ -139,7 +139,8 @@ def ui_to_api(workflow: dict, object_info: dict) -> dict:
         inputs: dict[str, Any] = {}
         for name, spec in {**info["input"].get("required", {}), **info["input"].get("optional", {})}.items():
             options = spec[1] if len(spec) > 1 else {}
-            if isinstance(spec[0], list) or spec[0] in ("COMBO", "INT", "FLOAT", "STRING", "BOOLEAN"):
+            widget = isinstance(spec[0], list) or spec[0] in ("COMBO", "INT", "FLOAT", "STRING", "BOOLEAN")
+            if widget and not options.get("forceInput"):
                 inputs[name] = next(values)
                 if options.get("control_after_generate"):
                     next(values)

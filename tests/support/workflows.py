@@ -20,6 +20,7 @@ FILES = {
     "testbed_maps": "Basin Escape 9d - where it is memorized",
     "testbed_gradients": "Basin Escape 9e - methods with gradients",
     "testbed_similarity": "Basin Escape 9f - six methods with their similarity",
+    "testbed_audit": "Basin Escape 9g - audit a prompt",
 }
 ON_THE_TESTBED = [name for name in FILES if name.startswith("testbed")]  # these need no checkpoint
 

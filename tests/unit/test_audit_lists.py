@@ -6,11 +6,11 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from basin_escape.audit.judge import COPIED, EVERY, LIKELY, NO_SIGN, _worst
 from basin_escape.audit.measures import SSCD, Pixels, agreement, alike, measure_of, nearest
 from basin_escape.audit.options import ORDINARY
 from basin_escape.audit.pictures import BadPicture, TooLarge, read_picture, small_jpeg
 from basin_escape.audit.prompts import Prompt, read_prompts
+from basin_escape.audit.verdict import COPIED, EVERY, LIKELY, NO_SIGN, worst
 from basin_escape.tests.support.fake_comfyui import picture_bytes
 from basin_escape.tools.pack import ROOT
 from PIL import Image, ImageOps
@@ -155,14 +155,14 @@ def test_without_its_packages_sscd_says_what_to_install(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("known", "score", "verdict"),
+    ("copied", "alike", "likely", "verdict"),
     [
-        ({"similarity": 0.9, "alike": 4}, 1.0, COPIED),
-        ({"similarity": 0.89, "alike": 4}, 1.0, EVERY),
-        ({"alike": 2}, 0.0, "the same picture from 2 of 4 seeds"),
-        ({"alike": 1}, 0.5, LIKELY),
-        ({}, 0.49, NO_SIGN),
+        (True, 4, True, COPIED),
+        (False, 4, True, EVERY),
+        (False, 2, False, "the same picture from 2 of 4 seeds"),
+        (False, 1, True, LIKELY),
+        (False, 1, False, NO_SIGN),
     ],
 )
-def test_the_verdict_is_the_worst_that_holds(known, score, verdict):
-    assert _worst({"done": 4, **known}, {"norm": score, "map": 9.0}, {"norm": 0.5}, 0.9)[1] == verdict
+def test_the_verdict_is_the_worst_that_holds(copied, alike, likely, verdict):
+    assert worst(copied, alike, 4, likely)[1] == verdict

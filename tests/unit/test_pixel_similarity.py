@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from basin_escape.samplers.copies import CORRELATION, L2, compare, mean_likeness
+from basin_escape.samplers.copies import CORRELATION, L2, alike, compare, mean_likeness
 from basin_escape.samplers.pixel_similarity import SIDE, among_neighbours, centred, weighted
 
 LEFT = torch.zeros(SIDE, SIDE).index_fill(1, torch.arange(SIDE // 2), 1.0)
@@ -96,6 +96,13 @@ def test_the_mean_likeness_is_over_pairs():
     pairs = [(centred(mine[i]) * centred(mine[j])).sum().item() for i, j in ((0, 1), (0, 2), (1, 2))]
     assert mean_likeness(CORRELATION, mine) == pytest.approx(sum(pairs) / 3, abs=1e-6)
     assert mean_likeness(CORRELATION, [mine[0], mine[0]]) == pytest.approx(1, abs=1e-6)
+
+
+def test_how_many_are_copies_of_one():
+    a, b, c = pictures(3)
+    flat = torch.zeros_like(a)  # like nothing, not even itself
+    for batch, most in (([a], 1), ([a, b], 1), ([a, b, a], 2), ([b, a, c, a, a], 3), ([flat, flat], 1)):
+        assert alike(CORRELATION, batch, 0.9) == most
 
 
 def test_nothing_that_is_handed_in_is_changed():

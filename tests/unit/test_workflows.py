@@ -14,7 +14,7 @@ def values(node):
     groups = NODES[node["type"]].INPUT_TYPES()
     given, named = iter(node["widgets_values"]), {}
     for name, (kind, options) in {**groups["required"], **groups.get("optional", {})}.items():
-        if isinstance(kind, list) or kind in WIDGETS:
+        if (isinstance(kind, list) or kind in WIDGETS) and not options.get("forceInput"):
             named[name] = next(given), kind, options
             if options.get("control_after_generate"):
                 assert next(given) in ("fixed", "randomize", "increment", "decrement")

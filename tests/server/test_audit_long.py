@@ -1,0 +1,83 @@
+"""Two hundred prompts of the testbed, two seeds each: the table of one server, whatever dies on the way."""
+
+import itertools
+import json
+import threading
+import time
+
+import psutil
+import pytest
+from basin_escape.audit.options import parse
+from basin_escape.audit.run import audit
+from basin_escape.testbed.captions import MEMORIZED_CAPTIONS, ORDINARY_CAPTIONS, TITLES
+from basin_escape.tests.support.audits import Audit, ended
+from basin_escape.tests.support.fake_comfyui import WORKFLOW
+from basin_escape.tests.support.server import ComfyUIServer
+
+from .test_audit import MODEL, SIZE
+
+pytestmark = pytest.mark.nightly
+SURROGATES = [f"{title} {ordinary}" for title, ordinary in itertools.product(TITLES, ORDINARY_CAPTIONS)]
+PROMPTS = list(dict.fromkeys([*MEMORIZED_CAPTIONS, *ORDINARY_CAPTIONS, *SURROGATES]))[:200]
+OPTIONS = ("--seeds", "2", "--box", "3")
+
+
+def audit_of_all(folder, *servers, options=()):
+    folder.mkdir()
+    found = Audit(folder, *servers, prompts=PROMPTS, options=OPTIONS + options)
+    (folder / "ordinary.txt").write_text("\n".join(ORDINARY_CAPTIONS))
+    sampler = {**WORKFLOW["3"], "inputs": {**WORKFLOW["3"]["inputs"], "steps": 8}}
+    (folder / "workflow.json").write_text(json.dumps({**WORKFLOW, "3": sampler, "4": MODEL, "5": SIZE}))
+    return found
+
+
+def once_begun(server, kill):
+    """Call `kill` once the server has done about a quarter of its share."""
+
+    def wait():
+        while server.read_log().count("Prompt executed") < len(PROMPTS) // 4:
+            time.sleep(0.2)
+        kill()
+
+    killer = threading.Thread(target=wait, daemon=True)
+    killer.start()
+    return killer
+
+
+@pytest.fixture(scope="module")
+def expected(server, tmp_path_factory):
+    found = audit_of_all(tmp_path_factory.mktemp("audit") / "one", server.url)
+    assert len(PROMPTS) == 200 and audit(parse(found.arguments))
+    return found.tables()
+
+
+@pytest.fixture
+def second(tmp_path):
+    (tmp_path / "second").mkdir()
+    server = ComfyUIServer(tmp_path / "second")
+    yield server
+    server.stop()
+
+
+def test_one_of_two_servers_is_killed(expected, server, second, tmp_path):
+    found = audit_of_all(tmp_path / "two", second.url, server.url)
+    killer = once_begun(second, second.process.kill)
+    assert audit(parse(found.arguments))
+    killer.join()
+    assert found.tables() == expected
+
+
+def test_by_ray_one_of_two_workers_is_killed(expected, server, second, tmp_path):
+    found = audit_of_all(tmp_path / "ray", second.url, server.url, options=("--ray",))
+    with ended(found.start()) as process:
+        whole = psutil.Process(process.pid)
+        killer = once_begun(second, lambda: workers_of(whole)[0].kill())
+        said = process.communicate()[1]
+        killer.join()
+    assert process.returncode == 0, said
+    assert found.tables() == expected
+
+
+def workers_of(process):
+    children = process.children(recursive=True)
+    return [child for child in children if any("ray::examine" in part for part in child.cmdline())]
