@@ -185,6 +185,23 @@ def test_the_detection_workflow_mitigates_the_memorized_prompt_alone(server):
     assert similarity(copies, MEMORIZED[0]).min() > 0.9 and similarity(mitigated, MEMORIZED[0]).max() < 0.9
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict", "with_it"),
+    [
+        ("aurora red circle", "copied a given image", "all different, no copy of a reference"),
+        ("red circle", "no sign", "all different, no copy of a reference"),
+    ],
+)
+def test_the_audit_workflow_judges_a_prompt(server, text, verdict, with_it):
+    prompt = load("testbed_audit", server)
+    prompt[node(prompt, "CLIPTextEncode")]["inputs"]["text"] = text
+    messages, _, _ = run(server, prompt)
+    judge = node(prompt, "PromptVerdict")
+    (said,) = [e["data"]["text"] for e in messages if e["type"] == "text" and e["data"]["node"] == judge]
+    assert said.splitlines()[0] == verdict
+    assert said.splitlines()[2] == f"with mitigation: {with_it}"
+
+
 def test_the_boolean_drives_the_hosts_switch(server):
     """Lazily: of the two samplers, only the one that is chosen runs."""
     if "ComfySwitchNode" not in server.get("/object_info"):
