@@ -5,7 +5,7 @@ from ..comparison.plan import DEFAULT
 from ..methods import Method, Setup, patched
 from .attention import guard
 from .embedding import moved
-from .methods import adjusted, annealed, noised, perturbed, reanchored, repadded, scheduled, without_title
+from .methods import adjusted, annealed, noised, perturbed, repadded, scheduled
 
 ORTHOGONAL = patched("orthogonal", DEFAULT)
 
@@ -30,6 +30,5 @@ WITH_MOVED = with_orthogonal(moved(0.0117), moved(0.0078))
 WITH_GUIDANCE = with_orthogonal(
     annealed("CADS 0.25", strength=0.25), scheduled("from 0.19", GuidanceSchedule("constant", start_percent=0.19))
 )
-WITH_ALTERNATIVE = with_orthogonal(reanchored("re-anchored, blend", 0.01, without_title))
 WITH_PADDING = with_orthogonal(repadded("repad"), repadded("mask pads", 0.7))
 WITH_GUARD = with_orthogonal(guard(2.0), guard(4.0))

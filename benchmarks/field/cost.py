@@ -14,13 +14,13 @@ ROUNDS, SEEDS = 3, 4
 def ratios(jobs: Sequence[Job]) -> list[dict[str, float]]:
     """Time and memory of each job's method on its testbed, plain CFG = 1, which is to be the first job.
 
-    Time is that of the fastest of three rounds, because other work on the machine only ever adds to it.
+    Of three rounds the fastest and the smallest: other work on the machine, and what is set up once, only ever add.
     """
     alone()
     spend(jobs[0])  # what a process sets up once is no method's cost
     spent = [[spend(job) for job in jobs] for _ in range(ROUNDS)]
     seconds = [min(of.seconds for of in each) for each in zip(*spent, strict=True)]
-    memory = [max(of.memory for of in each) for each in zip(*spent, strict=True)]
+    memory = [min(of.memory for of in each) for each in zip(*spent, strict=True)]
     return [
         {"time": time / seconds[0], "memory": held / max(memory[0], 1)}
         for time, held in zip(seconds, memory, strict=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..comparison.plan import PAPER, STRENGTHS
+from ..comparison.plan import OURS, PAPER, STRENGTHS
 from ..harness import Evaluation, Sampling, evaluate
 from ..methods import PLAIN, Method
 from ..testbeds import testbed
@@ -29,6 +29,7 @@ class Family:
 FAMILIES = (
     Family("plain CFG", [PLAIN]),
     Family("orthogonal guidance (ours)", STRENGTHS),
+    Family("orthogonal guidance as it is set (ours)", [OURS]),
     Family("zero guidance, dynamic (Jain et al.)", PAPER[:1]),
     Family("zero guidance, escape (ours)", PAPER[1:2]),
     Family("opposite guidance, dynamic (Jain et al.)", PAPER[2:3]),
@@ -53,7 +54,6 @@ FAMILIES = (
     Family("words or noise added, orthogonal guidance", combined.WITH_PROMPT),
     Family("moved prompt, orthogonal guidance", combined.WITH_MOVED),
     Family("CADS or interval, orthogonal guidance", combined.WITH_GUIDANCE),
-    Family("re-anchoring, orthogonal guidance", combined.WITH_ALTERNATIVE),
     Family("re-padding, orthogonal guidance", combined.WITH_PADDING, attention=True),
     Family("GUARD, orthogonal guidance", combined.WITH_GUARD, attention=True),
 )

@@ -12,7 +12,7 @@ from .choose import front
 from .plan import EXACT, FAMILIES, Job
 
 MERIT = ["copied", "similarity mean", "similarity 95pc", "alignment", "alignment of escaped", "diversity"]
-COLUMNS = ["method", "setting", *MERIT, "ordinary", "calls", "time", "memory", "unbeaten"]
+COLUMNS = ["method", "setting", *MERIT, "ordinary", "calls", "backward", "time", "memory", "unbeaten"]
 Row = dict[str, Any]
 
 
@@ -24,14 +24,20 @@ def rows_of(condition: str, finals: Sequence[Job], costs: Sequence[dict[str, flo
         found = job.evaluation().row()
         row = {"method": FAMILIES[job.family].name, "setting": job.method.name}
         row |= {name: found.get(name, "") for name in MERIT} | {"ordinary": beside.evaluation().row()["alignment"]}
-        rows.append(row | {"calls": found["model calls"]} | cost)
-    for row in rows[1:]:
-        row["calls"] /= rows[0]["calls"]
-    rows[0]["calls"] = 1.0
-    points = [(row["copied"][0], row["similarity 95pc"][0], -row["alignment"][0]) for row in rows]
-    for row, unbeaten in zip(rows, front(points), strict=True):
-        row["unbeaten"] = "yes" if unbeaten else ""
+        rows.append(row | {"calls": found["model calls"], "backward": found["backward passes"]} | cost)
+    plain = rows[0]["calls"]
+    for row in rows:
+        row |= {"calls": row["calls"] / plain, "backward": row["backward"] / plain}
+    _mark_front(rows)
     return rows + [_absent(family.name) for family in FAMILIES if family.attention and condition == EXACT]
+
+
+def _mark_front(rows: Sequence[Row]) -> None:
+    """unbeaten: at any price, or by all rows that ask the network no more often, forward and backward."""
+    points = [(row["copied"][0], row["similarity 95pc"][0], -row["alignment"][0]) for row in rows]
+    priced = [(*point, row["calls"] + row["backward"]) for point, row in zip(points, rows, strict=True)]
+    for row, best, at_its_price in zip(rows, front(points), front(priced), strict=True):
+        row["unbeaten"] = "yes" if best else "at its price" if at_its_price else ""
 
 
 def _absent(name: str) -> Row:
