@@ -4,6 +4,8 @@ A part stands between two comments, <!-- from NAME --> and <!-- end -->, and wha
 
 inputs   the inputs of the page's node, from its INPUT_TYPES: name, tooltip, range and default
 nodes    every node and the first sentence of its description
+field    every method in a line, and
+probe    how often a picture came back when it was searched for: both as measured (evidence.py)
 families every family of models: what Basin Escape (set for me) sets for it, and why
 else     the file tools/parts/NAME.md
 """
@@ -14,6 +16,7 @@ from pathlib import Path
 from ..nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from ..nodes.for_model import in_words
 from ..samplers.host.family import DISTILLED, KNOWN, OTHER
+from .evidence import field, probe
 from .pack import ROOT
 
 DOCS = ROOT / "web" / "docs"
@@ -29,7 +32,7 @@ def main() -> None:
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", ROOT / "docs" / "models.md", *sorted(DOCS.glob("*.md"))]
+    return [ROOT / "README.md", ROOT / "docs" / "models.md", ROOT / "docs" / "choosing.md", *sorted(DOCS.glob("*.md"))]
 
 
 def current(path: Path) -> str:
@@ -41,10 +44,9 @@ def current(path: Path) -> str:
 def part(name: str, page: str) -> str:
     if name == "inputs":
         return inputs(NODE_CLASS_MAPPINGS[page])
-    if name == "nodes":
-        return nodes()
-    if name == "families":
-        return families()
+    made = {"nodes": nodes, "families": families, "field": field, "probe": probe}
+    if name in made:
+        return made[name]()
     return (PARTS / f"{name}.md").read_text(encoding="utf-8")
 
 
