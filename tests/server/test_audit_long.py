@@ -18,6 +18,7 @@ from .test_audit import MODEL, SIZE
 
 pytestmark = pytest.mark.nightly
 SURROGATES = [f"{title} {ordinary}" for title, ordinary in itertools.product(TITLES, ORDINARY_CAPTIONS)]
+HOUR = 3600
 PROMPTS = list(dict.fromkeys([*MEMORIZED_CAPTIONS, *ORDINARY_CAPTIONS, *SURROGATES]))[:200]
 OPTIONS = ("--seeds", "2", "--box", "3")
 
@@ -72,7 +73,7 @@ def test_by_ray_one_of_two_workers_is_killed(expected, server, second, tmp_path)
     with ended(found.start()) as process:
         whole = psutil.Process(process.pid)
         killer = once_begun(second, lambda: workers_of(whole)[0].kill())
-        said = process.communicate()[1]
+        said = process.communicate(timeout=HOUR)[1]
         killer.join()
     assert process.returncode == 0, said
     assert found.tables() == expected
