@@ -57,6 +57,5 @@ PER_SAMPLE = [
     per_sample(0.0117),
     per_sample(0.007, 0.05),
     per_sample(0.007, 0.05, keep_length=True),
-    per_sample(0.0039, 0.05, keep_length=True),
 ]
-SHARPNESS_AWARE = [sharpness_aware(threshold) for threshold in (0.03, 0.055, 0.06, 0.064)]
+SHARPNESS_AWARE = [sharpness_aware(threshold) for threshold in (0.055, 0.06, 0.064)]
