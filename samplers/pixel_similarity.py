@@ -19,7 +19,7 @@ FB-Mem compares by MS-SSIM.
 import torch
 from torch import Tensor
 
-SIDE, NEIGHBOURS = 64, 50
+SIDE, NEIGHBOURS, COARSE = 64, 50, 8
 
 
 def scaled(channels: Tensor, height: int, width: int) -> Tensor:
@@ -48,6 +48,11 @@ def centred(picture: Tensor, weight: Tensor | None = None) -> Tensor:
     less_mean = (small - (shares * small).sum()) * shares.sqrt()
     length = less_mean.norm()
     return (less_mean / length.clamp_min(1e-5) * (length > 1e-5)).flatten()
+
+
+def coarse(picture: Tensor) -> Tensor:
+    """As `centred`, of the picture in COARSE x COARSE pixels: a copy under noise is a copy."""
+    return centred(scaled(picture.float().movedim(-1, 0), COARSE, COARSE).movedim(0, -1))
 
 
 def weighted(picture: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -7,7 +7,7 @@ from ..comparison.plan import OURS, PAPER, STRENGTHS
 from ..harness import Evaluation, Sampling, evaluate
 from ..methods import PLAIN, Method
 from ..testbeds import testbed
-from . import attention, combined, embedding, experimental, gradients
+from . import amg, attention, combined, embedding, experimental, gradients
 from . import methods as field
 
 CONDITIONS = {"learned": Sampling(steps=25), "learned noise": Sampling(steps=25), "closed form eps": Sampling()}
@@ -56,6 +56,7 @@ FAMILIES = (
     Family("CADS or interval, orthogonal guidance", combined.WITH_GUIDANCE),
     Family("re-padding, orthogonal guidance", combined.WITH_PADDING, attention=True),
     Family("GUARD, orthogonal guidance", combined.WITH_GUARD, attention=True),
+    Family("AMG with the pictures at hand (Chen et al.)", amg.PICTURES_AT_HAND),
 )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from basin_escape.samplers.copies import CORRELATION, L2, alike, compare, mean_likeness
-from basin_escape.samplers.pixel_similarity import SIDE, among_neighbours, centred, weighted
+from basin_escape.samplers.pixel_similarity import SIDE, among_neighbours, centred, coarse, weighted
 
 LEFT = torch.zeros(SIDE, SIDE).index_fill(1, torch.arange(SIDE // 2), 1.0)
 
@@ -24,6 +24,16 @@ def test_the_correlation_of_a_part_is_that_of_its_pixels():
     inside = LEFT.bool()
     expected = np.corrcoef(a[inside].flatten().numpy(), b[inside].flatten().numpy())[0, 1]
     assert (centred(a, LEFT) * centred(b, LEFT)).sum().item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_noise_makes_another_picture_of_a_copy_for_the_correlation_but_not_for_the_coarse_one():
+    smooth = torch.stack(torch.meshgrid(*[torch.linspace(0, 1, SIDE)] * 2, indexing="ij"), -1)
+    picture = torch.cat([smooth, smooth.mean(-1, keepdim=True)], -1)
+    noisy = picture + (pictures(1)[0] - 0.5)
+    assert (centred(picture) * centred(noisy)).sum() < 0.75
+    assert (coarse(picture) * coarse(noisy)).sum() > 0.97
+    assert coarse(picture).norm().item() == pytest.approx(1, abs=1e-6)
+    assert (coarse(picture) * coarse(picture.flip(0))).sum() < 0.1
 
 
 def test_brightness_and_contrast_change_no_correlation_and_one_colour_has_none():
