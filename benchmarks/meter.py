@@ -16,7 +16,7 @@ class Meter:
 
     calls     samples that the network was asked to denoise, whoever asked; two for a picture's step under CFG
     backward  samples that a gradient went back through it for
-    seconds   wall time
+    seconds   of the processor, so that other work on the machine counts little
     memory    bytes that the process held at most, above those at the start (Linux; 0 elsewhere)
     """
 
@@ -28,11 +28,11 @@ class Meter:
     def __enter__(self) -> "Meter":
         self.watching = self.network.register_forward_hook(self._count)
         self.held = memory_from_here()
-        self.started = time.perf_counter()
+        self.started = time.process_time()
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self.seconds = time.perf_counter() - self.started
+        self.seconds = time.process_time() - self.started
         self.memory = max(peak_memory() - self.held, 0)
         self.watching.remove()
 

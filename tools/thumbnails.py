@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..tests.browser.conftest import chromium, load, open_application, run_anew
 from ..tests.server.conftest import as_testbed, node, pictures, run
@@ -126,7 +126,7 @@ def compose(parts):
     for k, (word, pixels) in enumerate(parts.items()):
         left = k * (SIDE + GAP)
         picture = Image.fromarray((255 * pixels).round().astype(np.uint8))
-        whole.paste(picture.resize((SIDE, SIDE), Image.Resampling.NEAREST), (left, 0))
+        whole.paste(ImageOps.pad(picture, (SIDE, SIDE), Image.Resampling.NEAREST, PAPER), (left, 0))
         draw.text((left + SIDE / 2, SIDE + BAR / 2), word, INK, font, anchor="mm")
     return whole
 
