@@ -66,7 +66,7 @@ def trade_off(tried: Sequence[Row], tables: dict[str, list[Row]], path: Path) ->
     FigureCanvasAgg(figure)
     names = [family.name for family in FAMILIES]
     colours = {name: f"C{k % 10}" for k, name in enumerate(names)}
-    markers = {name: "os^"[k // 10] for k, name in enumerate(names)}
+    markers = {name: "os^v"[k // 10] for k, name in enumerate(names)}
     for axes, (condition, rows) in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables.items(), strict=True):
         for row in rows:
             if "copied" not in row:

@@ -8,6 +8,7 @@ import torch
 from basin_escape.benchmarks.measure import NODES, similarity
 from basin_escape.nodes import embeddings, input_pictures, sscd_models
 from basin_escape.samplers.amg import away, begins, repulsion, scales
+from basin_escape.samplers.host.amg import AMGCFGGuider
 from basin_escape.samplers.host.gradients import value_and_gradient
 from basin_escape.samplers.pixel_similarity import centred, coarse
 from basin_escape.samplers.schedule import TimestepScale
@@ -63,6 +64,18 @@ def test_copies_go_and_the_list_is_what_they_go_from(testbed):
     others = [k for k in range(len(testbed.memorized)) if k != place]
     passed = sampled(testbed, noise, steps=30, references=testbed.memorized[others], similar=0.95)
     assert similarity(passed, reference).min() > 0.9, "a picture that is not in the list"
+
+
+def test_the_correlation_of_all_pixels_would_hide_a_copy_under_noise(testbed):
+    """Why it is not offered: its gradient has no other way from a copy."""
+    place = testbed.prompts.splitlines().index(MEMORIZED)
+    vectors = torch.stack([centred(picture) for picture in testbed.memorized])
+    made = AMGCFGGuider(testbed.model, testbed.vae.decode, centred, vectors, 0.5, 13.0, 200.0)
+    made.set_conds(testbed.encode(MEMORIZED), testbed.encode(""))
+    made.set_cfg(7.5)
+    hidden, reference = run_guider(made, testbed.noise(4), 50), testbed.vae.encode(testbed.memorized[[place]])[0]
+    assert similarity(hidden, reference).max() < 0.75
+    assert blurred_likeness(hidden, reference).min() > 0.85
 
 
 def test_far_from_the_list_it_is_stock_at_stocks_calls(testbed):
