@@ -35,7 +35,7 @@ def test_what_is_said_in_several_places_is_current(path):
 
 def test_every_part_is_on_a_page():
     names = {name for path in pages() for name in re.findall(r"<!-- from (\S+) -->", path.read_text(encoding="utf-8"))}
-    assert names == {"inputs", "nodes", "families", *(path.stem for path in PARTS.glob("*.md"))}
+    assert names == {"inputs", "nodes", "families", "field", "probe", *(path.stem for path in PARTS.glob("*.md"))}
 
 
 @pytest.mark.parametrize("key", NODES)
