@@ -1,6 +1,7 @@
 """What the command is asked for."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from .measures import MEASURES
@@ -29,11 +30,38 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--timeout", type=float, default=1800, help="seconds that one prompt and seed may take (%(default)s)")
     add("--patience", type=float, default=60, help="seconds that a server may be away (%(default)s)")
     add("--ray", nargs="?", const="local", metavar="ADDRESS", help="as tasks of Ray: of a cluster, or of this machine")
+    _actors(parser.add_argument_group("servers of its own, as actors of Ray"))
     add("--report-only", action="store_true", help="write tables and report of what is done")
     options = parser.parse_args(arguments)
+    _see_to_actors(parser, options)
     options.server = list(dict.fromkeys(options.server or ["http://127.0.0.1:8188"]))
     options.score = list(dict.fromkeys(options.score or SCORES[:1]))
     return options
+
+
+def _actors(group) -> None:
+    add = group.add_argument
+    add("--comfyui", type=Path, metavar="PATH", help="a checkout of ComfyUI with this pack, on every machine")
+    add("--actors", type=_count, metavar="N", help="how many are started (2)")
+    add("--python", help="what runs ComfyUI there, if another than runs Ray")
+    add("--comfyui-args", type=shlex.split, metavar="ARGUMENTS", help='of ComfyUI, such as --comfyui-args="--cpu"')
+
+
+def _see_to_actors(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuses what does not go together; fills in the rest."""
+    own = {"--actors": options.actors, "--python": options.python, "--comfyui-args": options.comfyui_args}
+    if options.comfyui is None:
+        if useless := [name for name, value in own.items() if value is not None]:
+            parser.error(f"{useless[0]} is for the servers that --comfyui starts: give the path of a ComfyUI by it")
+        return
+    if options.ray is None:
+        parser.error("--comfyui starts servers as actors of Ray: give --ray too")
+    if options.server:
+        parser.error("--server asks servers that run, --comfyui starts some: give one of the two")
+    options.comfyui = options.comfyui.absolute()
+    options.actors, options.comfyui_args = options.actors or 2, options.comfyui_args or []
+    if taken := [each for each in options.comfyui_args if each.startswith(("--port", "--listen"))]:
+        parser.error(f"--comfyui-args has {taken[0]}: every actor has a port of its own, on its machine only")
 
 
 def _count(text: str) -> int:

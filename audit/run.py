@@ -12,20 +12,17 @@ import numpy
 import PIL
 from tqdm import tqdm
 
-from .database import Database
-from .examine import Plan, examine
+from .examine import Plan
 from .judge import judge
 from .measures import measure_of
-from .on_ray import ray_tasks
 from .ours import Graphs, Options, build
 from .prompts import Prompt, read_prompts
 from .references import describe_references
 from .report import write_report
-from .server import Server
-from .spread import AllServersLost, Examine, Spread
+from .servers import fit, servers_of
+from .spread import AllServersLost, Spread
 from .store import Store
 from .tables import write_tables
-from .web import PromptFailed, ServerFailed
 from .workflow import load_workflow
 
 FILE = "audit.sqlite"
@@ -106,12 +103,13 @@ def examine_all(options: Namespace, store: Store, graphs: Graphs) -> None:
     if done == total:
         return
     plan = Plan(graphs, tuple(options.score), options.measure, options.timeout)
-    urls = [url for url in options.server if fit(Server(url), graphs.classes(), store)]
-    if not urls:
-        raise ValueError("No server can begin.")
-    with _examiner(options, plan) as examiner, tqdm(total=total, initial=done, unit="picture", disable=None) as bar:
-        spread = Spread(urls, examiner, options.patience)
-        with contextlib.closing(spread.over(store.pending())) as findings:
+    with servers_of(options, plan) as (servers, examiner):
+        able = [server for server in servers if fit(server, graphs.classes(), store)]
+        if not able:
+            raise ValueError("No server can begin.")
+        spread = Spread(able, examiner, options.patience)
+        bar = tqdm(total=total, initial=done, unit="picture", disable=None)
+        with bar, contextlib.closing(spread.over(store.pending())) as findings:
             try:
                 for finding in findings:
                     store.add(finding)
@@ -121,25 +119,3 @@ def examine_all(options: Namespace, store: Store, graphs: Graphs) -> None:
                     bar.update(1)
             except AllServersLost:
                 logging.error("No server is left. Start them, and call the same command again.")
-
-
-@contextlib.contextmanager
-def _examiner(options: Namespace, plan: Plan) -> Iterator[Examine]:
-    if options.ray is None:
-        yield lambda url, job, stopped: examine(url, job, plan, stopped)
-        return
-    with ray_tasks(options.ray, plan) as run:
-        yield run
-
-
-def fit(server: Server, classes: set[str], store: Database) -> bool:
-    """Whether a server is there and has all nodes; what it is goes into the report."""
-    try:
-        if missing := server.missing(classes):
-            logging.warning("%s is left out: it has no node %s. Is this pack installed there?", server.url, missing)
-            return False
-        store.note(server.url, ", ".join(f"{name} {value}" for name, value in server.versions().items()))
-        return True
-    except (ServerFailed, PromptFailed) as error:
-        logging.warning("%s is left out: %s.", server.url, error)
-        return False

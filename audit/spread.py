@@ -1,5 +1,7 @@
 """The jobs over several servers: each works on one at a time, and what a server fails to do another one does.
 
+A server is one that runs (server.py), or an actor with one of its own (actors.py).
+
 A server is out when three prompts in a row failed there, or when it stays away for longer than `patience`. A job that
 failed goes to a server where it has not yet failed; after three failures it is given up, and that is its finding.
 """
@@ -7,23 +9,33 @@ failed goes to a server where it has not yet failed; after three failures it is 
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from .examine import Finding
-from .server import Server
 from .web import ServerFailed
 
 FAILURES = 3
 
-Examine = Callable[[str, Any, Callable[[], bool]], Finding]  # server, job, whether it is to stop
+
+class Asked(Protocol):
+    url: str  # its address, or its name
+
+    def missing(self, classes: set[str]) -> list[str]: ...
+
+    def versions(self) -> dict[str, str]: ...
+
+    def answers(self) -> bool: ...
+
+
+Examine = Callable[[Any, Any, Callable[[], bool]], Finding]  # server, job, whether it is to stop
 
 
 @dataclass(eq=False)
 class Worker:
-    url: str
+    server: Asked
     failed: set[int] = field(default_factory=set)  # the prompts in a row
 
 
@@ -38,11 +50,11 @@ class AllServersLost(Exception):
 
 
 class Spread:
-    """Spread(urls, examine, patience).over(jobs) yields findings as they come, in no order; closing it stops them."""
+    """Spread(servers, examine, patience).over(jobs) yields findings as they come; closing it stops them."""
 
-    def __init__(self, urls: list[str], examine: Examine, patience: float):
+    def __init__(self, servers: Sequence[Asked], examine: Examine, patience: float):
         self.examine, self.patience, self.stop = examine, patience, threading.Event()
-        self.idle = [Worker(url) for url in urls]
+        self.idle = [Worker(server) for server in servers]
         self.workers = list(self.idle)
         self.running: dict[Future, tuple[Worker, Task | None]] = {}  # no task: waiting for the server to come back
         self.returned: list[Task] = []
@@ -72,7 +84,7 @@ class Spread:
                 task = Task(job)
             if task is not None:
                 self.idle.remove(worker)
-                self.running[pool.submit(self.examine, worker.url, task.job, self.stop.is_set)] = worker, task
+                self.running[pool.submit(self.examine, worker.server, task.job, self.stop.is_set)] = worker, task
 
     def _may(self, worker: Worker, task: Task) -> bool:
         """Not where it failed before, as long as it has not failed everywhere."""
@@ -100,20 +112,20 @@ class Spread:
         if len(worker.failed) >= FAILURES:
             self._lost(worker, f"{FAILURES} prompts in a row failed there")
         else:
-            self.running[pool.submit(self._comes_back, worker.url)] = worker, None
+            self.running[pool.submit(self._comes_back, worker.server)] = worker, None
         if len(task.failed_on) < FAILURES:
             self.returned.append(task)
             return None
-        return Finding(task.job, worker.url, error=f"given up after {FAILURES} failures of servers: {error}")
+        return Finding(task.job, worker.server.url, error=f"given up after {FAILURES} failures of servers: {error}")
 
     def _lost(self, worker: Worker, why: str) -> None:
         self.workers.remove(worker)
-        logging.warning("%s is left out: %s. Its prompts go to the others.", worker.url, why)
+        logging.warning("%s is left out: %s. Its prompts go to the others.", worker.server.url, why)
 
-    def _comes_back(self, url: str) -> bool:
+    def _comes_back(self, server: Asked) -> bool:
         deadline = time.monotonic() + self.patience
         while not self.stop.is_set():
-            if Server(url).answers():
+            if server.answers():
                 return True
             if time.monotonic() > deadline:
                 break

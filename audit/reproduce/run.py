@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from tqdm import tqdm
 
 from ..graph import Graph
-from ..run import fit, version
+from ..run import version
 from ..server import Server
+from ..servers import fit
 from ..spread import AllServersLost, Spread
 from .asked import lists, sampling_of, settings, training
 from .book import Book, Start
@@ -95,11 +96,11 @@ class Reproduction:
         graphs = self._graphs(methods, sampling)
         plan = Plan(graphs, alternatives, self.options.timeout)
         classes = {node["class_type"] for graph in graphs.values() for node in graph.values()}
-        urls = [url for url in self.options.server if fit(Server(url), classes, self.book)]
-        if not urls:
+        servers = [each for each in map(Server, self.options.server) if fit(each, classes, self.book)]
+        if not servers:
             raise ValueError("No server can begin.")
-        self.servers = len(urls)
-        spread = Spread(urls, lambda url, start, stopped: sample(url, start, plan, stopped), self.options.patience)
+        self.servers = len(servers)
+        spread = Spread(servers, lambda at, start, stopped: sample(at.url, start, plan, stopped), self.options.patience)
         written, missing = time.monotonic(), pending(self.book, self.starts)
         bar = tqdm(total=len(self.starts), initial=len(self.starts) - len(missing), unit="picture", disable=None)
         with bar, contextlib.closing(spread.over(self._wanted(missing))) as findings:

@@ -1,4 +1,4 @@
-"""The audit as tasks of Ray, one of whose workers is killed on the way."""
+"""The audit by Ray: as tasks, one of whose workers is killed on the way, and with actors that have servers of their own."""
 
 import sys
 import time
@@ -7,6 +7,7 @@ import psutil
 import pytest
 from basin_escape.audit.on_ray import ray_tasks
 from basin_escape.tests.support.audits import Audit, ended, undisturbed
+from basin_escape.tests.support.fake_checkout import FakeCheckout, runs
 from basin_escape.tests.support.fake_comfyui import FakeComfyUI
 
 START_SECONDS = 120
@@ -52,3 +53,43 @@ def test_without_ray_the_flag_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match="pip install ray"), ray_tasks("local", None):
         pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Ray's processes have the names of their actors on Linux only")
+def test_an_actor_and_a_server_that_are_killed_change_nothing(tmp_path):
+    pytest.importorskip("ray")
+    server, fake = FakeComfyUI(), FakeCheckout(tmp_path / "ComfyUI")
+    expected = undisturbed(tmp_path / "expected", server.url)
+    options = ("--ray", "--comfyui", str(fake.path), "--comfyui-args=--cpu --seconds 0.3", "--patience", "60")
+    audit = Audit(tmp_path, options=options)
+    with ended(audit.start()) as process:
+
+        def until(condition):
+            deadline = time.monotonic() + START_SECONDS
+            while not condition():
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+        until(lambda: len([told for told in fake.started().values() if "prompt" in told]) == 2)
+        first, second = fake.started()
+        actor = psutil.Process(first).parent()
+        assert "AtWork" in actor.cmdline()[0]
+        actor.kill()
+        until(lambda: not runs(first))
+        until(lambda: len(fake.started()) == 3)
+        psutil.Process(second).kill()
+        said = process.communicate(timeout=START_SECONDS)[1]
+    assert process.returncode == 1, said  # as three prompts fail by themselves
+    assert len(fake.started()) == 4, said
+    assert audit.tables() == expected
+    assert fake.left() == []
+    server.stop()
+
+
+def test_actors_that_cannot_start_are_told(tmp_path, caplog):
+    pytest.importorskip("ray")
+    (tmp_path / "main.py").write_text("raise SystemExit('no torch here')")
+    with pytest.raises(ValueError, match="No server can begin"):
+        Audit(tmp_path, options=("--ray", "--comfyui", str(tmp_path), "--actors", "1")).run()
+    assert f"actor 1 is left out: ComfyUI in {tmp_path}" in caplog.text and "no torch here" in caplog.text
