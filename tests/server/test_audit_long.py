@@ -2,8 +2,11 @@
 
 import itertools
 import json
+import os
+import shlex
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -12,7 +15,7 @@ from basin_escape.audit.run import audit
 from basin_escape.testbed.captions import MEMORIZED_CAPTIONS, ORDINARY_CAPTIONS, TITLES
 from basin_escape.tests.support.audits import Audit, ended
 from basin_escape.tests.support.fake_comfyui import WORKFLOW
-from basin_escape.tests.support.server import ComfyUIServer
+from basin_escape.tests.support.server import ComfyUIServer, fill
 
 from .test_audit import MODEL, SIZE
 
@@ -32,11 +35,11 @@ def audit_of_all(folder, *servers, options=()):
     return found
 
 
-def once_begun(server, kill):
-    """Call `kill` once the server has done about a quarter of its share."""
+def once_begun(read_log, kill):
+    """Call `kill` once the server of this log has done about a quarter of its share."""
 
     def wait():
-        while server.read_log().count("Prompt executed") < len(PROMPTS) // 4:
+        while read_log().count("Prompt executed") < len(PROMPTS) // 4:
             time.sleep(0.2)
         kill()
 
@@ -62,7 +65,7 @@ def second(tmp_path):
 
 def test_one_of_two_servers_is_killed(expected, server, second, tmp_path):
     found = audit_of_all(tmp_path / "two", second.url, server.url)
-    killer = once_begun(second, second.process.kill)
+    killer = once_begun(second.read_log, second.process.kill)
     assert audit(parse(found.arguments))
     killer.join()
     assert found.tables() == expected
@@ -72,7 +75,7 @@ def test_by_ray_one_of_two_workers_is_killed(expected, server, second, tmp_path)
     found = audit_of_all(tmp_path / "ray", second.url, server.url, options=("--ray",))
     with ended(found.start()) as process:
         whole = psutil.Process(process.pid)
-        killer = once_begun(second, lambda: workers_of(whole)[0].kill())
+        killer = once_begun(second.read_log, lambda: workers_of(whole)[0].kill())
         said = process.communicate(timeout=HOUR)[1]
         killer.join()
     assert process.returncode == 0, said
@@ -82,3 +85,29 @@ def test_by_ray_one_of_two_workers_is_killed(expected, server, second, tmp_path)
 def workers_of(process):
     children = process.children(recursive=True)
     return [child for child in children if any("ray::examine" in part for part in child.cmdline())]
+
+
+def test_one_of_two_actors_is_killed(expected, tmp_path):
+    fill(tmp_path)
+    more = shlex.join(["--cpu", "--base-directory", str(tmp_path), "--disable-api-nodes"])
+    checkout = ("--comfyui", os.environ["COMFYUI_PATH"], "--python", os.environ["COMFYUI_PYTHON"])
+    options = ("--ray", *checkout, f"--comfyui-args={more}", "--patience", "300")
+    found = audit_of_all(tmp_path / "actors", options=options)
+    with ended(found.start()) as process:
+        whole = psutil.Process(process.pid)
+        begun = []
+
+        def first_log():
+            begun[:] = begun or own_servers_of(whole)
+            return Path(begun[0].cmdline()[2], "comfyui.log").read_text(errors="replace") if begun else ""
+
+        killer = once_begun(first_log, lambda: begun[0].parent().kill())
+        said = process.communicate(timeout=HOUR)[1]
+        killer.join()
+    assert process.returncode == 0, said
+    assert found.tables() == expected
+    assert not begun[0].is_running()
+
+
+def own_servers_of(process):
+    return [child for child in process.children(recursive=True) if "main.py" in child.cmdline()]

@@ -20,6 +20,13 @@ START_SECONDS = 120
 PROMPT_SECONDS = 300
 
 
+def fill(base: Path) -> None:
+    """What a ComfyUI finds in its base directory: this pack, and nothing else."""
+    for folder in ("custom_nodes", "models", "input", "output", "temp", "user"):
+        (base / folder).mkdir()
+    (base / "custom_nodes" / "comfyui-basin-escape").symlink_to(ROOT, target_is_directory=True)
+
+
 class ComfyUIServer:
     """Runs the checkout COMFYUI_PATH with the interpreter COMFYUI_PYTHON, in the empty folder `base`."""
 
@@ -30,9 +37,7 @@ class ComfyUIServer:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.base, self.url = base, f"http://127.0.0.1:{self.port}"
-        for folder in ("custom_nodes", "models", "input", "output", "temp", "user"):
-            (base / folder).mkdir()
-        (base / "custom_nodes" / "comfyui-basin-escape").symlink_to(ROOT, target_is_directory=True)
+        fill(base)
         self.log = (base / "server.log").open("w")
         command = [python, "main.py", "--cpu", "--port", str(self.port), "--base-directory", str(base)]
         command += ["--preview-method", "latent2rgb", "--disable-api-nodes"]

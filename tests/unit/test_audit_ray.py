@@ -1,5 +1,7 @@
-"""The audit by Ray: as tasks, one of whose workers is killed on the way, and with actors that have servers of their own."""
+"""The audit by Ray, as tasks and with actors that have servers of their own. Some of them are killed on the way."""
 
+import os
+import signal
 import sys
 import time
 
@@ -78,7 +80,7 @@ def test_an_actor_and_a_server_that_are_killed_change_nothing(tmp_path):
         actor.kill()
         until(lambda: not runs(first))
         until(lambda: len(fake.started()) == 3)
-        psutil.Process(second).kill()
+        os.killpg(second, signal.SIGKILL)
         said = process.communicate(timeout=START_SECONDS)[1]
     assert process.returncode == 1, said  # as three prompts fail by themselves
     assert len(fake.started()) == 4, said
