@@ -28,7 +28,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--box", type=int, default=13, help="of Memorization Map: 13 for SD 1.5, 25 for SDXL, 3 for the testbed")
     add("--measure", choices=list(MEASURES), default="pixels", help="how alike pictures are (%(default)s)")
     add("--timeout", type=float, default=1800, help="seconds that one prompt and seed may take (%(default)s)")
-    add("--patience", type=float, default=60, help="seconds that a server may be away (%(default)s)")
+    add("--patience", type=float, default=60, help="seconds that a server or actor may be away (%(default)s)")
     add("--ray", nargs="?", const="local", metavar="ADDRESS", help="as tasks of Ray: of a cluster, or of this machine")
     _actors(parser.add_argument_group("servers of its own, as actors of Ray"))
     add("--report-only", action="store_true", help="write tables and report of what is done")
