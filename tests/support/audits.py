@@ -59,8 +59,8 @@ def undisturbed(folder: Path, url: str, **options) -> dict[str, str]:
 @contextlib.contextmanager
 def ended(process: subprocess.Popen):
     """Whatever happens, the process is no more."""
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
