@@ -54,7 +54,7 @@ def outcome(
     except ray.exceptions.RayTaskError as error:  # what was raised there
         raise error.cause from error
     except ray.exceptions.RayError as error:
-        reason = str(error).strip().rpartition("\n")[2]
+        reason = str(error).strip(".\n").rpartition("\n")[2]
         raise ServerFailed(f"{name} was lost by Ray ({type(error).__name__}: {reason})") from error
 
 

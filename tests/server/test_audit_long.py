@@ -1,5 +1,6 @@
 """Two hundred prompts of the testbed, two seeds each: the table of one server, whatever dies on the way."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -83,8 +84,16 @@ def test_by_ray_one_of_two_workers_is_killed(expected, server, second, tmp_path)
 
 
 def workers_of(process):
-    children = process.children(recursive=True)
-    return [child for child in children if any("ray::examine" in part for part in child.cmdline())]
+    return with_in_command(process, lambda part: "ray::examine" in part)
+
+
+def with_in_command(process, fits):
+    """What it has started, and is still running, with such a part in its command."""
+    found = []
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found += [child] if any(map(fits, child.cmdline())) else []
+    return found
 
 
 def test_one_of_two_actors_is_killed(expected, tmp_path):
@@ -110,4 +119,4 @@ def test_one_of_two_actors_is_killed(expected, tmp_path):
 
 
 def own_servers_of(process):
-    return [child for child in process.children(recursive=True) if "main.py" in child.cmdline()]
+    return with_in_command(process, lambda part: part == "main.py")

@@ -7,6 +7,7 @@ import time
 
 import psutil
 import pytest
+from basin_escape.audit.command import STOPPED
 from basin_escape.audit.on_ray import ray_tasks
 from basin_escape.tests.support.audits import Audit, ended, undisturbed
 from basin_escape.tests.support.fake_checkout import FakeCheckout, runs
@@ -87,6 +88,22 @@ def test_an_actor_and_a_server_that_are_killed_change_nothing(tmp_path):
     assert audit.tables() == expected
     assert fake.left() == []
     server.stop()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal on Windows")
+def test_ctrl_c_ends_actors_and_their_servers(tmp_path):
+    pytest.importorskip("ray")
+    fake = FakeCheckout(tmp_path / "ComfyUI")
+    options = ("--ray", "--comfyui", str(fake.path), "--actors", "1", "--comfyui-args=--cpu --seconds 1000")
+    with ended(Audit(tmp_path, options=options).start()) as process:
+        deadline = time.monotonic() + START_SECONDS
+        while not any("prompt" in told for told in fake.started().values()):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=START_SECONDS)[1]
+    assert process.returncode == STOPPED, said
+    assert len(fake.started()) == 1 and fake.left() == []
 
 
 def test_actors_that_cannot_start_are_told(tmp_path):
