@@ -10,8 +10,8 @@ bench: export MALLOC_TRIM_THRESHOLD_ = 4000000000
 bench: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 export COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 
-.PHONY: demo test lint format bench bench-curve bench-field bench-methods bench-paper bench-probe bench-similarity
-.PHONY: pictures locales docs
+.PHONY: demo test lint format bench bench-all bench-curve bench-field bench-methods bench-paper bench-probe
+.PHONY: bench-similarity pictures locales docs
 .PHONY: reproduce train-testbed measure-testbed compare-trainings
 .PHONY: test-packs test-families test-gpu test-server test-browser thumbnails audit-picture comfyui
 .PHONY: archive registry release-check
@@ -57,6 +57,9 @@ bench-field: .venv/installed
 # Does a mitigation remove a memorized picture, or hide it?
 bench-probe: .venv/installed
 	$(BIN)/python tools/pack.py benchmarks.field.probe
+
+# All of these: every number of benchmarks/README.md and docs/choosing.md. The first time takes hours.
+bench-all: bench-paper bench-methods bench-field bench-probe
 
 # How well the measures of Copy Similarity tell copies from other pictures.
 bench-similarity: .venv/installed
