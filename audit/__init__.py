@@ -10,6 +10,6 @@ It talks to ComfyUI servers over HTTP and imports neither torch nor ComfyUI.
     on_ray.py      as tasks of Ray; actors.py: with servers that are started for it (own_server.py, child.py)
     store.py       the SQLite file, which is written as it goes; database.py: what every such file has
     seen.py        the findings of a prompt, and how similar they are to its references
-    judge.py       findings -> a verdict for each prompt; measures.py: how alike pictures are
+    judge.py       findings -> a verdict for each prompt; verdict.py: its words; measures.py: how alike pictures are
     tables.py, report.py   the verdicts as CSV and as HTML
 """
