@@ -23,7 +23,7 @@ SHARE = 0.1  # of a processor: who asks a server waits most of the time
 def running_ray(address: str) -> Iterator[Any]:
     """The module. address: of a running cluster; "local": a Ray of its own. Whatever runs in it ends with it.
 
-    Raises ValueError where Ray is not installed.
+    Raises ValueError where Ray is not installed, or does not start.
     """
     try:
         import ray
@@ -31,7 +31,10 @@ def running_ray(address: str) -> Iterator[Any]:
         raise ValueError("--ray needs the package ray: python -m pip install ray.") from error
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     package = {"py_modules": [str(Path(__file__).parent)]}
-    ray.init(address=address, runtime_env=package, log_to_driver=False, include_dashboard=False)
+    try:
+        ray.init(address=address, runtime_env=package, log_to_driver=False, include_dashboard=False)
+    except Exception as error:  # Ray raises this very class too
+        raise ValueError(f"--ray {address}: Ray does not start: {error}") from error
     try:
         yield ray
     finally:

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -50,6 +51,15 @@ def test_a_worker_that_is_killed_changes_nothing(tmp_path):
     assert audit.tables() == expected
     for server in servers:
         server.stop()
+
+
+def test_where_ray_does_not_start_it_says_so(monkeypatch):
+    def init(**options):
+        raise Exception(f"no cluster at {options['address']}")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
+    with pytest.raises(ValueError, match="--ray there:1: Ray does not start: no cluster"), ray_tasks("there:1", None):
+        pass
 
 
 def test_without_ray_the_flag_says_what_to_install(monkeypatch):
