@@ -54,13 +54,11 @@ class PromptVerdict:
     def judge(self, images, measure, threshold, sscd_model, mitigated=None, **answers):
         check_number("threshold", threshold, 0.0, 1.0)
         chosen, _ = measure_of(measure, sscd_model)
-        same, changed = (
-            None if batch is None else alike(chosen, list(batch[..., :3].cpu()), threshold)
-            for batch in (images, mitigated)
-        )
+        same = alike(chosen, list(images[..., :3].cpu()), threshold)
         _, verdict = worst(bool(answers.get("copied")), same, len(images), bool(answers.get("memorized")))
         lines = [verdict, in_words("without", len(images), same, answers.get("copied"))]
         if mitigated is not None:
+            changed = alike(chosen, list(mitigated[..., :3].cpu()), threshold)
             lines.append(in_words("with", len(mitigated), changed, answers.get("copied_mitigated")))
         if (memorized := answers.get("memorized")) is not None:
             lines.append(f"Detect Memorization: {'memorized' if memorized else 'not memorized'}")
