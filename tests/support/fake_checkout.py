@@ -25,9 +25,9 @@ def ran(handler, path):
             file.write("prompt\\n")
     return False
 
-FakeComfyUI(ran, options.seconds, options.port)
-with open(log, "w") as file:
+with open(log, "w") as file:  # before it answers
     file.write(f"{{helper.pid}} {{options.temp_directory}}\\n")
+FakeComfyUI(ran, options.seconds, options.port)
 threading.Event().wait()
 """
 
