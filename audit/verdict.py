@@ -8,12 +8,19 @@ no sign                              nothing of these in what was looked at, whi
 not examined                         every seed failed, or none was tried
 """
 
+from collections.abc import Sequence
+
 COPIED, EVERY, SEVERAL = (
     "copied a given image",
     "the same picture from every seed",
     "the same picture from {} of {} seeds",
 )
 LIKELY, NO_SIGN, NOT_EXAMINED = "likely memorized", "no sign", "not examined"
+
+
+def alike(same: Sequence[Sequence[bool]]) -> int:
+    """How many pictures are copies of one among them, that one counted. same: whether each is a copy of each."""
+    return max(sum(one or k == place for k, one in enumerate(row)) for place, row in enumerate(same))
 
 
 def worst(copied: bool, alike: int, seeds: int, likely: bool) -> tuple[int, str]:

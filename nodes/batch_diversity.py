@@ -1,5 +1,5 @@
 from ..samplers.copies import mean_likeness
-from .measures import AMONG, MEASURES, measure_of
+from .measures import OF_PAIRS, measure_of
 from .node_text import show_text
 from .sscd_models import sscd_widget
 
@@ -16,7 +16,7 @@ class BatchDiversity:
         return {
             "required": {
                 "images": ("IMAGE", {"tooltip": "Pictures of one prompt from several seeds, two at least."}),
-                "measure": ([name for name in MEASURES if name != AMONG], {"tooltip": MEASURE}),
+                "measure": (OF_PAIRS, {"tooltip": MEASURE}),
                 **sscd_widget(),
             }
         }

@@ -11,6 +11,7 @@ from .sscd_models import load_sscd
 
 PIXELS, AMONG = "pixel correlation", "l2 among neighbours"
 MEASURES = [SKEW, CROP, PIXELS, AMONG]
+OF_PAIRS = [SKEW, CROP, PIXELS]  # two pictures are enough for these
 
 
 def measure_of(name: str, sscd_model: str) -> tuple[Measure, Describe]:

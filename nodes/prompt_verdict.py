@@ -1,7 +1,7 @@
-from ..audit.verdict import worst
-from ..samplers.copies import alike
+from ..audit.verdict import alike, worst
+from ..samplers.copies import likeness
 from .checks import check_number
-from .measures import AMONG, MEASURES, measure_of
+from .measures import OF_PAIRS, measure_of
 from .node_text import show_text
 from .sscd_models import sscd_widget
 
@@ -28,7 +28,7 @@ class PromptVerdict:
         return {
             "required": {
                 "images": ("IMAGE", {"tooltip": IMAGES}),
-                "measure": ([name for name in MEASURES if name != AMONG], {"tooltip": MEASURE}),
+                "measure": (OF_PAIRS, {"tooltip": MEASURE}),
                 "threshold": ("FLOAT", {**number, "tooltip": THRESHOLD}),
                 **sscd_widget(),
             },
@@ -54,12 +54,15 @@ class PromptVerdict:
     def judge(self, images, measure, threshold, sscd_model, mitigated=None, **answers):
         check_number("threshold", threshold, 0.0, 1.0)
         chosen, _ = measure_of(measure, sscd_model)
-        same = alike(chosen, list(images[..., :3].cpu()), threshold)
+
+        def same_of(batch):
+            return alike((likeness(chosen, list(batch[..., :3].cpu())) >= threshold).tolist())
+
+        same = same_of(images)
         _, verdict = worst(bool(answers.get("copied")), same, len(images), bool(answers.get("memorized")))
         lines = [verdict, in_words("without", len(images), same, answers.get("copied"))]
         if mitigated is not None:
-            changed = alike(chosen, list(mitigated[..., :3].cpu()), threshold)
-            lines.append(in_words("with", len(mitigated), changed, answers.get("copied_mitigated")))
+            lines.append(in_words("with", len(mitigated), same_of(mitigated), answers.get("copied_mitigated")))
         if (memorized := answers.get("memorized")) is not None:
             lines.append(f"Detect Memorization: {'memorized' if memorized else 'not memorized'}")
         report = "\n".join(lines + not_looked_at(mitigated, answers))

@@ -5,6 +5,7 @@ A picture's scores depend on it and on the references alone: not on the other pi
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -70,18 +71,15 @@ def compare(
 
 
 def likeness(measure: Measure, pictures: Sequence[Tensor]) -> Tensor:
-    """`compare` of each picture of a batch with each other one, [pictures, pictures] float64."""
+    """`compare` of each picture of a batch with each other one, [pictures, pictures] float64; 1 with itself."""
     vectors = [measure.describe(picture, None) for picture in pictures]
-    return torch.stack([torch.stack([measure.compare(a, b) for b in vectors]) for a in vectors]).double().cpu()
+    found = torch.ones(len(vectors), len(vectors), dtype=torch.float64)
+    for a, b in combinations(range(len(vectors)), 2):
+        found[a, b] = found[b, a] = measure.compare(vectors[a], vectors[b])
+    return found
 
 
 def mean_likeness(measure: Measure, pictures: Sequence[Tensor]) -> float:
     """How alike the pictures of a batch are: the mean of `likeness` over all pairs of them, at least one."""
     rows, columns = torch.triu_indices(len(pictures), len(pictures), 1)
     return likeness(measure, pictures)[rows, columns].mean().item()
-
-
-def alike(measure: Measure, pictures: Sequence[Tensor], copy: float) -> int:
-    """How many pictures of a batch are copies of one among them, that one counted: 1 where none is."""
-    same = likeness(measure, pictures) >= copy
-    return int((same | torch.eye(len(pictures), dtype=torch.bool)).sum(1).max())

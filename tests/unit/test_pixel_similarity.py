@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from basin_escape.samplers.copies import CORRELATION, L2, alike, compare, mean_likeness
+from basin_escape.audit.verdict import alike
+from basin_escape.samplers.copies import CORRELATION, L2, compare, likeness, mean_likeness
 from basin_escape.samplers.pixel_similarity import SIDE, among_neighbours, centred, coarse, weighted
 
 LEFT = torch.zeros(SIDE, SIDE).index_fill(1, torch.arange(SIDE // 2), 1.0)
@@ -112,7 +113,7 @@ def test_how_many_are_copies_of_one():
     a, b, c = pictures(3)
     flat = torch.zeros_like(a)  # like nothing, not even itself
     for batch, most in (([a], 1), ([a, b], 1), ([a, b, a], 2), ([b, a, c, a, a], 3), ([flat, flat], 1)):
-        assert alike(CORRELATION, batch, 0.9) == most
+        assert alike((likeness(CORRELATION, batch) >= 0.9).tolist()) == most
 
 
 def test_nothing_that_is_handed_in_is_changed():
