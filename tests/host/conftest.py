@@ -7,6 +7,7 @@ import comfy.samplers
 import comfy.utils
 import pytest
 import torch
+from basin_escape.benchmarks import cache
 from basin_escape.benchmarks.measure import NODES, count_calls, encode
 from basin_escape.samplers.host.guider import BasinEscapeCFGGuider
 from basin_escape.samplers.settings import Settings
@@ -114,3 +115,9 @@ def any_testbed(request):
 def settings():
     """The paper's rule without a deadline, opposite guidance for an early switch."""
     return Settings("dynamic", "opposite guidance", latest_percent=1.0)
+
+
+@pytest.fixture
+def own_results(tmp_path, monkeypatch):
+    """What the harness keeps on disk is this test's alone."""
+    monkeypatch.setattr(cache, "FOLDER", tmp_path / "results")

@@ -2,19 +2,13 @@
 
 import pytest
 import torch
-from basin_escape.benchmarks import cache, testbeds
 from basin_escape.benchmarks.field.amg import PICTURES_AT_HAND, told
 from basin_escape.benchmarks.field.plan import CONDITIONS, FAMILIES
-from basin_escape.benchmarks.harness import Sampling, evaluate, sample, start_noise
+from basin_escape.benchmarks.harness import evaluate
 from basin_escape.benchmarks.methods import PLAIN
+from basin_escape.tests.support.field import CAPTION, FEW, assert_a_start_is_the_same_alone_and_among_others
 
-FEW, BED = Sampling(steps=3), testbeds.testbed("learned")
-CAPTION = BED.tuning.memorized[0]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "FOLDER", tmp_path / "results")
+pytestmark = pytest.mark.usefixtures("own_results")
 
 
 def test_the_list_leads_away_at_the_calls_of_plain_cfg():
@@ -29,10 +23,7 @@ def test_what_is_never_near_enough_makes_the_pictures_of_plain_cfg():
 
 
 def test_a_start_is_the_same_alone_and_among_others():
-    method, seeds = told(0.6, 60.0), range(5, 8)
-    together = sample(method, BED, CAPTION, start_noise(BED.latent_shape, seeds), seeds, FEW)[0]
-    alone = sample(method, BED, CAPTION, start_noise(BED.latent_shape, seeds[1:2]), seeds[1:2], FEW)[0]
-    torch.testing.assert_close(together[1:2], alone, rtol=0, atol=1e-3)
+    assert_a_start_is_the_same_alone_and_among_others(told(0.6, 60.0))
 
 
 def test_rows_have_names_of_their_own_and_every_testbed_has_them():

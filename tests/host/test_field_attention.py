@@ -2,18 +2,13 @@
 
 import pytest
 import torch
-from basin_escape.benchmarks import cache, testbeds
+from basin_escape.benchmarks import testbeds
 from basin_escape.benchmarks.field.attention import GUARDS, REN, guard, mitigated_attention
-from basin_escape.benchmarks.harness import Sampling, evaluate, sample, start_noise
+from basin_escape.benchmarks.harness import evaluate
 from basin_escape.benchmarks.methods import PLAIN
+from basin_escape.tests.support.field import CAPTION, FEW, assert_a_start_is_the_same_alone_and_among_others
 
-FEW, BED = Sampling(steps=3), testbeds.testbed("learned")
-CAPTION = BED.tuning.memorized[0]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "FOLDER", tmp_path / "results")
+pytestmark = pytest.mark.usefixtures("own_results")
 
 
 @pytest.mark.parametrize(("method", "calls"), [(mitigated_attention(1.25), 6), (guard(0.0), 6), (guard(), 9)])
@@ -29,10 +24,7 @@ def test_rows_have_names_of_their_own():
 
 
 def test_a_start_is_the_same_alone_and_among_others():
-    seeds = range(5, 8)
-    together = sample(guard(), BED, CAPTION, start_noise(BED.latent_shape, seeds), seeds, FEW)[0]
-    alone = sample(guard(), BED, CAPTION, start_noise(BED.latent_shape, seeds[1:2]), seeds[1:2], FEW)[0]
-    torch.testing.assert_close(together[1:2], alone, rtol=0, atol=1e-3)
+    assert_a_start_is_the_same_alone_and_among_others(guard())
 
 
 @pytest.mark.parametrize("method", [mitigated_attention(1.25), guard()])

@@ -2,20 +2,14 @@
 
 import pytest
 import torch
-from basin_escape.benchmarks import cache, testbeds
 from basin_escape.benchmarks.field import probe
 from basin_escape.benchmarks.field.embedding import MOVED, moved
 from basin_escape.benchmarks.field.probe import PROMPTS, TRAINED, UNSEEN, picture, prompted
-from basin_escape.benchmarks.harness import Sampling, evaluate, sample, start_noise
+from basin_escape.benchmarks.harness import evaluate
 from basin_escape.benchmarks.methods import PLAIN
+from basin_escape.tests.support.field import BED, CAPTION, FEW, assert_a_start_is_the_same_alone_and_among_others
 
-FEW, BED = Sampling(steps=3), testbeds.testbed("learned")
-CAPTION = BED.tuning.memorized[0]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "FOLDER", tmp_path / "results")
+pytestmark = pytest.mark.usefixtures("own_results")
 
 
 def test_a_row_has_the_calls_and_backward_passes_that_the_node_tells():
@@ -35,10 +29,7 @@ def test_rows_have_names_of_their_own():
 
 
 def test_a_start_with_an_embedding_of_its_own_is_the_same_alone_and_among_others():
-    seeds, method = range(5, 8), moved(0.0, one_for_all=False, iterations=2)
-    together = sample(method, BED, CAPTION, start_noise(BED.latent_shape, seeds), seeds, FEW)[0]
-    alone = sample(method, BED, CAPTION, start_noise(BED.latent_shape, seeds[1:2]), seeds[1:2], FEW)[0]
-    torch.testing.assert_close(together[1:2], alone, rtol=0, atol=1e-3)
+    assert_a_start_is_the_same_alone_and_among_others(moved(0.0, one_for_all=False, iterations=2))
 
 
 def test_the_probe_looks_for_the_training_picture_and_for_one_that_was_not_in_training():

@@ -2,19 +2,13 @@
 
 import pytest
 import torch
-from basin_escape.benchmarks import cache, testbeds
 from basin_escape.benchmarks.field.gradients import PER_SAMPLE, SHARPNESS_AWARE, per_sample, sharpness_aware
-from basin_escape.benchmarks.harness import Sampling, evaluate, sample, start_noise
+from basin_escape.benchmarks.harness import evaluate
 from basin_escape.benchmarks.methods import PLAIN
+from basin_escape.tests.support.field import CAPTION, FEW, assert_a_start_is_the_same_alone_and_among_others
 
-FEW, BED = Sampling(steps=3), testbeds.testbed("learned")
-CAPTION = BED.tuning.memorized[0]
+pytestmark = pytest.mark.usefixtures("own_results")
 UPDATES = 2
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "FOLDER", tmp_path / "results")
 
 
 @pytest.mark.parametrize(
@@ -37,10 +31,7 @@ def test_starts_that_are_good_enough_make_the_pictures_of_plain_cfg(method):
 
 
 def test_a_start_is_the_same_alone_and_among_others():
-    method, seeds = per_sample(0.0, updates=UPDATES), range(5, 8)
-    together = sample(method, BED, CAPTION, start_noise(BED.latent_shape, seeds), seeds, FEW)[0]
-    alone = sample(method, BED, CAPTION, start_noise(BED.latent_shape, seeds[1:2]), seeds[1:2], FEW)[0]
-    torch.testing.assert_close(together[1:2], alone, rtol=0, atol=1e-3)
+    assert_a_start_is_the_same_alone_and_among_others(per_sample(0.0, updates=UPDATES))
 
 
 def test_rows_have_names_of_their_own():

@@ -1,6 +1,5 @@
 """Two hundred prompts of the testbed, two seeds each: the table of one server, whatever dies on the way."""
 
-import contextlib
 import itertools
 import json
 import os
@@ -14,7 +13,7 @@ import pytest
 from basin_escape.audit.options import parse
 from basin_escape.audit.run import audit
 from basin_escape.testbed.captions import MEMORIZED_CAPTIONS, ORDINARY_CAPTIONS, TITLES
-from basin_escape.tests.support.audits import Audit, ended
+from basin_escape.tests.support.audits import Audit, ended, with_in_command, workers_of
 from basin_escape.tests.support.fake_comfyui import WORKFLOW
 from basin_escape.tests.support.server import ComfyUIServer, fill
 
@@ -81,19 +80,6 @@ def test_by_ray_one_of_two_workers_is_killed(expected, server, second, tmp_path)
         killer.join()
     assert process.returncode == 0, said
     assert found.tables() == expected
-
-
-def workers_of(process):
-    return with_in_command(process, lambda part: "ray::examine" in part)
-
-
-def with_in_command(process, fits):
-    """What it has started, and is still running, with such a part in its command."""
-    found = []
-    for child in process.children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            found += [child] if any(map(fits, child.cmdline())) else []
-    return found
 
 
 def test_one_of_two_actors_is_killed(expected, tmp_path):

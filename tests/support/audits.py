@@ -5,8 +5,10 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 from basin_escape.audit.options import parse
 from basin_escape.audit.run import audit
 from basin_escape.tests.support.fake_comfyui import WORKFLOW
@@ -54,6 +56,20 @@ def undisturbed(folder: Path, url: str, **options) -> dict[str, str]:
     audit = Audit(folder, url, **options)
     audit.run()
     return audit.tables()
+
+
+def with_in_command(process: psutil.Process, fits: Callable[[str], bool]) -> list[psutil.Process]:
+    """What a process has started, and is still running, with such a part in its command."""
+    found = []
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found += [child] if any(map(fits, child.cmdline())) else []
+    return found
+
+
+def workers_of(process: psutil.Process) -> list[psutil.Process]:
+    """The processes that Ray runs a task in."""
+    return with_in_command(process, lambda part: "ray::examine" in part)
 
 
 @contextlib.contextmanager

@@ -10,23 +10,11 @@ import psutil
 import pytest
 from basin_escape.audit.command import STOPPED
 from basin_escape.audit.on_ray import ray_tasks
-from basin_escape.tests.support.audits import Audit, ended, undisturbed
+from basin_escape.tests.support.audits import Audit, ended, undisturbed, workers_of
 from basin_escape.tests.support.fake_checkout import FakeCheckout, runs
 from basin_escape.tests.support.fake_comfyui import FakeComfyUI
 
 START_SECONDS = 120
-
-
-def working(process):
-    """The processes that Ray runs a task in."""
-    found = []
-    for child in process.children(recursive=True):
-        try:
-            if any("ray::examine" in part for part in child.cmdline()):
-                found.append(child)
-        except psutil.Error:
-            continue
-    return found
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Ray's processes have the names of their tasks on Linux only")
@@ -40,7 +28,7 @@ def test_a_worker_that_is_killed_changes_nothing(tmp_path):
     audit = Audit(tmp_path, *(server.url for server in servers), options=("--ray",))
     with ended(audit.start()) as process:
         deadline = time.monotonic() + START_SECONDS
-        while not (workers := working(psutil.Process(process.pid))) or not any(server.texts for server in servers):
+        while not (workers := workers_of(psutil.Process(process.pid))) or not any(server.texts for server in servers):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.05)
