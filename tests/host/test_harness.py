@@ -22,11 +22,7 @@ BED = testbeds.testbed(NAME)
 CAPTION = BED.held_out.memorized[0]
 FEW = Sampling(steps=8)
 OPPOSITE = Settings("escape", "opposite guidance")
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "FOLDER", tmp_path / "results")
+pytestmark = pytest.mark.usefixtures("own_results")
 
 
 def sampled(method, sampling=FEW, seeds=SEEDS, bed=BED, caption=CAPTION):
