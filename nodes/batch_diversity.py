@@ -1,4 +1,5 @@
 from ..samplers.copies import mean_likeness
+from .checks import check_finite
 from .measures import OF_PAIRS, measure_of
 from .node_text import show_text
 from .sscd_models import sscd_widget
@@ -39,6 +40,7 @@ class BatchDiversity:
     def measure(self, images, measure, sscd_model):
         if len(images) < 2:
             raise ValueError("images is one picture: connect a batch of two or more.")
+        check_finite(images=images)
         chosen, _ = measure_of(measure, sscd_model)
         diversity = 1 - mean_likeness(chosen, list(images[..., :3].cpu()))
         report = f"diversity {diversity:.2f}: 1 less the mean {measure} of {len(images)} pictures"

@@ -78,3 +78,10 @@ def check_runs(trace: GuidanceTrace) -> None:
             "does, there was no guidance to observe: no negative prompt, cfg 1 with transition off, denoise 0, or a "
             "run that adds noise (Flip Sigmas)."
         )
+
+
+def check_finite(**pictures):
+    """Raise ValueError, by the socket's name, for pictures that are no numbers; None is not connected."""
+    for name, images in pictures.items():
+        if images is not None and not images.isfinite().all():
+            raise ValueError(f"{name} holds values that are no numbers: the VAE may have failed in half precision.")

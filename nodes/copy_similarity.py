@@ -4,7 +4,7 @@ from ..plots.pairs import draw_pairs
 from ..plots.picture import picture
 from ..samplers.copies import WHOLE, compare
 from ..samplers.pixel_similarity import scaled
-from .checks import check_number
+from .checks import check_finite, check_number
 from .input_pictures import changes_of, input_folders
 from .measures import AMONG, MEASURES, measure_of
 from .node_text import show_text
@@ -92,8 +92,7 @@ class CopySimilarity:
 
 def check_pictures(images, mask):
     """Raise ValueError for pictures that are no numbers, and a mask that does not fit or leaves nothing to compare."""
-    if not torch.isfinite(images).all():
-        raise ValueError("images holds values that are no numbers: the VAE may have failed in half precision.")
+    check_finite(images=images)
     if mask is None:
         return
     if len(mask) not in (1, len(images)):

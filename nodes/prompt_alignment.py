@@ -1,6 +1,7 @@
 import torch
 
 from ..samplers.clip_score import clip_scores, matched
+from .checks import check_finite
 from .node_text import show_text
 from .prompts import CLIP_AND_TEXT
 
@@ -49,6 +50,7 @@ class PromptAlignment:
     SEARCH_ALIASES = ["CLIP score", "alignment", "prompt adherence", "text image similarity", "CLIPScore"]
 
     def align(self, images, clip, clip_vision, text):
+        check_finite(images=images)
         vector, plain = text_vector(clip, text), torch.ones(1, 64, 64, 3)
         vectors = torch.cat([image_vector(clip_vision, image[None, ..., :3]) for image in images])
         if vectors.shape[1] != len(vector):

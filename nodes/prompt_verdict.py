@@ -1,6 +1,6 @@
 from ..audit.verdict import alike, worst
 from ..samplers.copies import likeness
-from .checks import check_number
+from .checks import check_finite, check_number
 from .measures import OF_PAIRS, measure_of
 from .node_text import show_text
 from .sscd_models import sscd_widget
@@ -53,6 +53,7 @@ class PromptVerdict:
 
     def judge(self, images, measure, threshold, sscd_model, mitigated=None, **answers):
         check_number("threshold", threshold, 0.0, 1.0)
+        check_finite(images=images, mitigated=mitigated)
         chosen, _ = measure_of(measure, sscd_model)
 
         def same_of(batch):

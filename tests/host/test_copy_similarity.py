@@ -206,6 +206,19 @@ def test_the_verdict_tells_what_became_of_it_and_what_was_not_looked_at(testbed,
         NODES["PromptVerdict"]().judge(mixed, PIXELS, 1.5, "small.pt")
 
 
+def test_pictures_that_are_no_numbers_are_never_no_sign(testbed, host):
+    good = testbed.memorized[[0, 1]]
+    bad = good.clone()
+    bad[1, 0, 0, 0] = float("nan")
+    for name, judged in (
+        ("images", lambda: verdict(bad)),
+        ("mitigated", lambda: verdict(good, mitigated=bad)),
+        ("images", lambda: NODES["BatchDiversity"]().measure(bad, PIXELS, "small.pt")),
+    ):
+        with pytest.raises(ValueError, match=f"{name} holds values that are no numbers"):
+            judged()
+
+
 def test_the_pack_writes_below_the_users_folder_alone(testbed, host):
     compare(testbed.memorized[:1], "SSCD", references=testbed.memorized)
     written = [path.relative_to(host) for path in host.rglob("*.f32")]

@@ -87,6 +87,11 @@ def test_a_batch_is_its_pictures_one_by_one(both):
     assert align(both, images[[2, 0, 1]])[0] == pytest.approx(sum(singles) / 3, abs=1e-6)
 
 
+def test_pictures_that_are_no_numbers_are_refused(both):
+    with pytest.raises(ValueError, match="images holds values that are no numbers"):
+        align(both, torch.full_like(pictures(1), torch.nan))
+
+
 def test_untrained_encoders_are_strangers(both):
     assert STRANGERS in align(both, pictures(1))[1]
 
